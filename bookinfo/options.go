@@ -19,7 +19,7 @@ type Options struct {
 	Control string
 	// Env looks up an environment variable and returns "" when it is not set. Nil: an empty environment.
 	Env func(string) string
-	// Log receives one line per failed call or refused start. Nil: discarded.
+	// Log receives one line per failed call. Nil: discarded.
 	Log io.Writer
 	// Timeouts are the times that shape the app's behaviour. Zero fields have the defaults of the reference app.
 	Timeouts Timeouts

@@ -74,7 +74,7 @@ func listenBackend(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	b, err := backend.Listen(ctx, backend.Options{
-		Host: host, Ports: ports, Control: o.Control, Grace: o.Grace, Log: o.Log,
+		Host: host, Ports: ports, Control: o.Control, Grace: o.Grace,
 		Workload: o.name(), Pod: o.pod(), Version: o.Env("SERVICE_VERSION"),
 	})
 	if err != nil {

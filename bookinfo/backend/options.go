@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -44,8 +43,6 @@ type Options struct {
 	// MaxRequestIDs bounds the pairs of request id and attempt that are remembered; later ones are not told apart, and
 	// [State].Omitted counts them. Zero: 100,000.
 	MaxRequestIDs int
-	// Log receives a line about each broken connection worth one. Nil: discarded.
-	Log io.Writer
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -68,9 +65,6 @@ func (o Options) withDefaults() (Options, error) {
 	o.Version = cmp.Or(o.Version, "v1")
 	o.Grace = cmp.Or(o.Grace, 2*time.Second)
 	o.MaxRequestIDs = cmp.Or(o.MaxRequestIDs, 100_000)
-	if o.Log == nil {
-		o.Log = io.Discard
-	}
 	return o, nil
 }
 

@@ -26,7 +26,6 @@ type Server struct {
 	opts   Options
 	ledger *ledger
 	grpc   *grpc.Server
-	log    *slog.Logger
 
 	ctx      context.Context //nolint:containedctx // the server's own life
 	stop     context.CancelFunc
@@ -45,7 +44,6 @@ func Listen(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s := &Server{
 		opts: o, ledger: newLedger(o.MaxRequestIDs), grpc: newGRPC(), listeners: map[string]net.Listener{},
-		log: slog.New(slog.NewTextHandler(o.Log, nil)).With("service", "backend"),
 	}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.stopping = s.ctx.Done()
@@ -91,7 +89,7 @@ func (s *Server) Addrs() map[string]net.Addr {
 	for name, ln := range s.listeners {
 		addrs[name] = ln.Addr()
 	}
-	return maps.Clone(addrs)
+	return addrs
 }
 
 // Run serves until ctx is cancelled and then returns nil, within Options.Grace. Requests held, delayed or hanging end
@@ -99,17 +97,22 @@ func (s *Server) Addrs() map[string]net.Addr {
 func (s *Server) Run(ctx context.Context) error {
 	defer s.giveBack()
 	lines := &lineServer{Server: s, conns: map[*conn]struct{}{}}
-	servers := []*http.Server{s.httpServer(HTTP), s.httpServer(HTTP2), s.httpServer(GRPC)}
+	servers := map[string]*http.Server{}
+	for _, port := range []string{HTTP, HTTP2, GRPC} {
+		servers[port] = s.httpServer(port)
+	}
+	listeners := maps.Clone(s.listeners)
+	if s.control != nil {
+		listeners["control"] = s.control
+		servers["control"] = &http.Server{
+			Handler: s.running.Guard(s.controlAPI()), ErrorLog: silent(), ReadHeaderTimeout: time.Minute,
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	for i, name := range []string{HTTP, HTTP2, GRPC} {
-		group.Go(func() error { return served(name, servers[i].Serve(s.listeners[name])) })
+	for name, srv := range servers {
+		group.Go(func() error { return served(name, srv.Serve(listeners[name])) })
 	}
 	group.Go(func() error { return served(TCP, lines.serve(s.listeners[TCP])) })
-	if s.control != nil {
-		ctl := &http.Server{Handler: s.running.Guard(s.controlAPI()), ErrorLog: silent(), ReadHeaderTimeout: time.Minute}
-		servers = append(servers, ctl)
-		group.Go(func() error { return served("control", ctl.Serve(s.control)) })
-	}
 	group.Go(func() error {
 		<-ctx.Done()
 		s.stop() // ends what is held, delayed or hanging
@@ -122,7 +125,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-func (s *Server) shutdown(servers []*http.Server, lines *lineServer) {
+func (s *Server) shutdown(servers map[string]*http.Server, lines *lineServer) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), s.opts.Grace)
 	defer cancel()
 	var wg sync.WaitGroup
