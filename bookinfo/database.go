@@ -34,7 +34,7 @@ var (
 // newDatabase returns nil for versions that need none.
 func newDatabase(version string, env func(string) string, timeout time.Duration) (*database, error) {
 	if version != "v2" && !strings.HasPrefix(version, "v2-") {
-		return nil, nil //nolint:nilnil // no database is a fine answer
+		return nil, nil
 	}
 	if env("DB_TYPE") == "mysql" {
 		host := env("MYSQL_DB_HOST")

@@ -45,7 +45,7 @@ func start(t *testing.T, role string, e env, o bookinfo.Options) string {
 
 func run(t *testing.T, s *bookinfo.Server) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	t.Cleanup(func() {

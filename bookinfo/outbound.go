@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ const maxBody = 1 << 20
 // outbound makes the calls of a service. A call is cut off by its own time-out and by the end of the service, never by
 // the caller that caused it leaving.
 type outbound struct {
-	life context.Context //nolint:containedctx // see service
+	life context.Context // see service
 	http *http.Client
 }
 
@@ -95,7 +96,7 @@ func upstream(env func(string) string, name string) (string, error) {
 	if u, err := url.Parse(port); err == nil && u.Host != "" {
 		port = u.Port()
 	}
-	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 { //nolint:noctx // a number: nothing is looked up
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return "", fmt.Errorf("environment %s_SERVICE_PORT: %q is not a port", key, port)
 	}
 	return "http://" + net.JoinHostPort(host, port), nil

@@ -281,7 +281,7 @@ func TestServeEndsInBoundedTimeWithACallInFlight(t *testing.T) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		req, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+s.Addrs()["http"].String()+"/reviews/0", nil)
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addrs()["http"].String()+"/reviews/0", nil)
 		if res, err := client.Do(req); err == nil {
 			_ = res.Body.Close()
 		}

@@ -31,7 +31,7 @@ type service struct {
 	Options
 	log *slog.Logger
 	// life ends when requests in flight have had their time to finish.
-	life context.Context //nolint:containedctx // it is the server's own life, which outlasts any one request
+	life context.Context // the server's own, which outlasts any one request
 	out  *outbound
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -312,8 +313,10 @@ func TestCountsAreExactUnderConcurrency(t *testing.T) {
 	l := start(t, backend.Options{})
 	const each = 50
 	require.NoError(t, l.Hold(l.ctx, backend.HoldSpec{}))
-	require.NoError(t, l.Script(l.ctx, backend.Rule{Sequence: true, Match: backend.Match{Port: backend.HTTP},
-		Outcomes: []backend.Outcome{{Status: 500}, {Status: 501}, {Status: 502}, {}}}))
+	require.NoError(t, l.Script(l.ctx, backend.Rule{
+		Sequence: true, Match: backend.Match{Port: backend.HTTP},
+		Outcomes: []backend.Outcome{{Status: 500}, {Status: 501}, {Status: 502}, {}},
+	}))
 	var wg sync.WaitGroup
 	errs := make(chan error, each*len(allPorts))
 	for _, port := range allPorts {
@@ -440,7 +443,7 @@ func TestATakenPortIsNamed(t *testing.T) {
 	l := start(t, backend.Options{})
 	_, port, err := net.SplitHostPort(l.addrs[backend.GRPC])
 	require.NoError(t, err)
-	n, err := net.LookupPort("tcp", port)
+	n, err := strconv.Atoi(port)
 	require.NoError(t, err)
 	_, err = backend.Listen(t.Context(), backend.Options{Host: "127.0.0.1", Ports: map[string]int{"http": 0, "http2": 0, "grpc": n, "tcp": 0}})
 	require.ErrorContains(t, err, "port grpc")

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -41,12 +42,7 @@ func (Codec) Marshal(v any) (mem.BufferSlice, error) {
 	if *t == "" {
 		return nil, nil
 	}
-	b := []byte{1<<3 | 2} // field 1, length-delimited
-	n := uint64(len(*t))
-	for ; n >= 0x80; n >>= 7 {
-		b = append(b, byte(n)|0x80)
-	}
-	b = append(b, byte(n))
+	b := binary.AppendUvarint([]byte{textTag}, uint64(len(*t)))
 	return mem.BufferSlice{mem.SliceBuffer(append(b, *t...))}, nil
 }
 
@@ -59,30 +55,19 @@ func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	return t.decode(data.Materialize())
 }
 
+// textTag begins field 1, which is length-delimited.
+const textTag = 1<<3 | 2
+
 var errWire = errors.New("not a google.protobuf.StringValue")
 
 func (t *Text) decode(b []byte) error {
 	*t = ""
 	for len(b) > 0 {
-		if b[0] != 1<<3|2 {
+		n, size := binary.Uvarint(b[1:])
+		if b[0] != textTag || size <= 0 || n > uint64(len(b)-1-size) {
 			return errWire
 		}
-		b = b[1:]
-		var n uint64
-		for shift := 0; ; shift += 7 {
-			if len(b) == 0 || shift > 28 {
-				return errWire
-			}
-			c := b[0]
-			b = b[1:]
-			n |= uint64(c&0x7f) << shift
-			if c < 0x80 {
-				break
-			}
-		}
-		if n > uint64(len(b)) {
-			return errWire
-		}
+		b = b[1+size:]
 		*t, b = Text(b[:n]), b[n:] // the last one counts, as everywhere in protobuf
 	}
 	return nil
@@ -116,7 +101,7 @@ func newGRPC() *grpc.Server {
 				if err := decode(&in); err != nil {
 					return nil, err
 				}
-				return impl.(echoer).echo(ctx, &in) //nolint:forcetypeassert // grpc has checked HandlerType
+				return impl.(echoer).echo(ctx, &in)
 			},
 		}},
 	}, echo{})

@@ -40,7 +40,7 @@ func start(t *testing.T, o backend.Options) *lab {
 	o.Control = filepath.Join(t.TempDir(), "c.sock")
 	s, err := backend.Listen(t.Context(), o)
 	require.NoError(t, err)
-	run, cancel := context.WithCancel(context.Background())
+	run, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(run) }()
 
@@ -56,7 +56,7 @@ func start(t *testing.T, o backend.Options) *lab {
 	require.NoError(t, err)
 
 	var end context.CancelFunc
-	l.ctx, end = context.WithTimeout(context.Background(), 30*time.Second)
+	l.ctx, end = context.WithTimeout(t.Context(), 30*time.Second)
 	stopped := false
 	l.stop = func() {
 		if !stopped {

@@ -27,7 +27,7 @@ type Server struct {
 	ledger *ledger
 	grpc   *grpc.Server
 
-	ctx      context.Context //nolint:containedctx // the server's own life
+	ctx      context.Context // the server's own life
 	stop     context.CancelFunc
 	stopping <-chan struct{} // ctx.Done()
 

@@ -124,8 +124,13 @@ func (c Condition) String() string {
 		name string
 		r    *Range
 	}{
-		{"arrived", c.Arrived}, {"held", c.Held}, {"in flight", c.InFlight}, {"completed", c.Completed}, {"left", c.Left},
-		{"connections opened", c.ConnectionsOpened}, {"connections open", c.ConnectionsOpen},
+		{"arrived", c.Arrived},
+		{"held", c.Held},
+		{"in flight", c.InFlight},
+		{"completed", c.Completed},
+		{"left", c.Left},
+		{"connections opened", c.ConnectionsOpened},
+		{"connections open", c.ConnectionsOpen},
 	} {
 		if f.r != nil {
 			parts = append(parts, f.name+" "+f.r.String())
