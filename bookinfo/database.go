@@ -74,7 +74,7 @@ func (d *database) dial(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if !d.mysql {
 		return nil
 	}

@@ -66,17 +66,17 @@ type answer struct {
 func (o *outbound) get(cause context.Context, target string, header http.Header, d time.Duration) (answer, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(cause), d)
 	defer cancel()
-	defer context.AfterFunc(o.life, cancel)()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	defer context.AfterFunc(o.life, cancel)()                                //nolint:contextcheck // the end of the service, not of the request
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil) //nolint:gosec // the host is the environment's
 	if err != nil {
 		return answer{}, err
 	}
 	req.Header = header
-	res, err := o.http.Do(req)
+	res, err := o.http.Do(req) //nolint:gosec // as above
 	if err != nil {
 		return answer{}, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
 	if err != nil {
 		return answer{status: res.StatusCode}, fmt.Errorf("reading the answer of %s: %w", target, err)

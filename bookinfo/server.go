@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -86,7 +85,7 @@ func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler, grace time.
 	var running gate.Gate
 	srv := &http.Server{
 		Handler:  running.Guard(h),
-		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError),
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 		// A sidecar may keep a connection for long before its first request.
 		ReadHeaderTimeout: 10 * time.Minute,
 	}

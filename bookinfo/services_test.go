@@ -234,7 +234,7 @@ func TestTCPEcho(t *testing.T) {
 	addr := start(t, "tcp-echo", env{"TCP_ECHO_PREFIX": "one"}, bookinfo.Options{Grace: 10 * time.Millisecond})
 	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 	require.NoError(t, err)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	in := bufio.NewReader(c)
 	for _, line := range []string{"hello", "", "again"} {
 		_, err = c.Write([]byte(line + "\n"))

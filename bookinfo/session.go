@@ -41,14 +41,14 @@ func (p *productPage) login(w http.ResponseWriter, r *http.Request) {
 		Name: sessionCookie, Value: base64.RawURLEncoding.EncodeToString([]byte(name)),
 		Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
-	http.Redirect(w, r, back(r), http.StatusFound)
+	http.Redirect(w, r, back(r), http.StatusFound) //nolint:gosec // a path of this site
 }
 
 func (p *productPage) logout(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // as above
 		Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
-	http.Redirect(w, r, back(r), http.StatusFound)
+	http.Redirect(w, r, back(r), http.StatusFound) //nolint:gosec // a path of this site
 }
 
 // back is where a form was sent from, on this site, else the product page.

@@ -88,34 +88,37 @@ func TestGRPCSpeaksWithStrangers(t *testing.T) {
 
 // A circuit breaker's test in small: three held open, the fourth is seen to arrive, then they go one by one, in order.
 func TestHeldRequestsGoOldestFirst(t *testing.T) {
-	forEachPort(t, func(t *testing.T, l *lab, port string) {
-		require.NoError(t, l.Hold(l.ctx, backend.HoldSpec{Port: port}))
-		var sent []<-chan answer
-		for i := range 4 {
-			sent = append(sent, l.background(l.ctx, port, fmt.Sprintf("/%d", i)))
-			l.wait(backend.Condition{Port: port, Held: backend.Exactly(int64(i + 1))})
-		}
-		for i, c := range sent[:2] {
-			n, err := l.Release(l.ctx, 1)
+	for _, port := range allPorts {
+		t.Run(port, func(t *testing.T) {
+			l := start(t, backend.Options{})
+			require.NoError(t, l.Hold(l.ctx, backend.HoldSpec{Port: port}))
+			var sent []<-chan answer
+			for i := range 4 {
+				sent = append(sent, l.background(l.ctx, port, fmt.Sprintf("/%d", i)))
+				l.wait(backend.Condition{Port: port, Held: backend.Exactly(int64(i + 1))})
+			}
+			for i, c := range sent[:2] {
+				n, err := l.Release(l.ctx, 1)
+				require.NoError(t, err)
+				require.Equal(t, 1, n)
+				require.NoError(t, (<-c).err)
+				p := l.state(port)
+				require.EqualValues(t, i+1, p.Completed, "who has seen an answer finds it counted")
+				require.EqualValues(t, 3-i, p.Held)
+				require.EqualValues(t, 3-i, p.InFlight)
+				require.EqualValues(t, 4, p.Arrived)
+			}
+			n, err := l.Release(l.ctx, -1)
 			require.NoError(t, err)
-			require.Equal(t, 1, n)
-			require.NoError(t, (<-c).err)
-			p := l.state(port)
-			require.EqualValues(t, i+1, p.Completed, "who has seen an answer finds it counted")
-			require.EqualValues(t, 3-i, p.Held)
-			require.EqualValues(t, 3-i, p.InFlight)
-			require.EqualValues(t, 4, p.Arrived)
-		}
-		n, err := l.Release(l.ctx, -1)
-		require.NoError(t, err)
-		require.Equal(t, 2, n)
-		require.NoError(t, (<-sent[2]).err)
-		require.NoError(t, (<-sent[3]).err)
-		require.NoError(t, l.any(l.ctx, port, "/5").err, "nothing is held any more")
-		n, err = l.Release(l.ctx, 1)
-		require.NoError(t, err)
-		require.Zero(t, n)
-	})
+			require.Equal(t, 2, n)
+			require.NoError(t, (<-sent[2]).err)
+			require.NoError(t, (<-sent[3]).err)
+			require.NoError(t, l.any(l.ctx, port, "/5").err, "nothing is held any more")
+			n, err = l.Release(l.ctx, 1)
+			require.NoError(t, err)
+			require.Zero(t, n)
+		})
+	}
 }
 
 func TestOnlyWhatMatchesIsHeld(t *testing.T) {
@@ -133,20 +136,23 @@ func TestOnlyWhatMatchesIsHeld(t *testing.T) {
 }
 
 func TestCallersThatLeave(t *testing.T) {
-	forEachPort(t, func(t *testing.T, l *lab, port string) {
-		require.NoError(t, l.Hold(l.ctx, backend.HoldSpec{}))
-		ctx, leave := context.WithCancel(l.ctx)
-		a, b := l.background(ctx, port, "/a"), l.background(ctx, port, "/b")
-		l.wait(backend.Condition{Port: port, Held: backend.Exactly(2)})
-		leave()
-		require.Error(t, (<-a).err)
-		require.Error(t, (<-b).err)
-		s := l.wait(backend.Condition{Port: port, Held: backend.Exactly(0), InFlight: backend.Exactly(0), Left: backend.Exactly(2)})
-		require.Zero(t, s.Ports[port].Completed)
-		n, err := l.Release(l.ctx, -1)
-		require.NoError(t, err)
-		require.Zero(t, n)
-	})
+	for _, port := range allPorts {
+		t.Run(port, func(t *testing.T) {
+			l := start(t, backend.Options{})
+			require.NoError(t, l.Hold(l.ctx, backend.HoldSpec{}))
+			ctx, leave := context.WithCancel(l.ctx)
+			a, b := l.background(ctx, port, "/a"), l.background(ctx, port, "/b")
+			l.wait(backend.Condition{Port: port, Held: backend.Exactly(2)})
+			leave()
+			require.Error(t, (<-a).err)
+			require.Error(t, (<-b).err)
+			s := l.wait(backend.Condition{Port: port, Held: backend.Exactly(0), InFlight: backend.Exactly(0), Left: backend.Exactly(2)})
+			require.Zero(t, s.Ports[port].Completed)
+			n, err := l.Release(l.ctx, -1)
+			require.NoError(t, err)
+			require.Zero(t, n)
+		})
+	}
 }
 
 func TestScriptByAttempt(t *testing.T) {
@@ -216,70 +222,76 @@ func TestScriptOfGRPC(t *testing.T) {
 }
 
 func TestEndsWithoutAnAnswer(t *testing.T) {
-	forEachPort(t, func(t *testing.T, l *lab, port string) {
-		require.NoError(t, l.Script(l.ctx, backend.Rule{
-			Sequence: true, Outcomes: []backend.Outcome{{End: backend.Reset}, {End: backend.Close}, {End: backend.Hang}, {Delay: time.Millisecond}},
-		}))
-		reset := l.any(l.ctx, port, "/").err
-		require.Error(t, reset)
-		closed := l.any(l.ctx, port, "/").err
-		require.Error(t, closed)
-		switch port {
-		case backend.HTTP, backend.TCP:
-			require.ErrorIs(t, reset, syscall.ECONNRESET)
-			require.ErrorIs(t, closed, io.EOF)
-		case backend.HTTP2:
-			require.ErrorContains(t, closed, "INTERNAL_ERROR", "the stream alone")
-			// The connection broken by the reset is gone, that of the closed stream is not.
-			l.wait(backend.Condition{Port: port, ConnectionsOpen: backend.Exactly(1), ConnectionsOpened: backend.Exactly(2)})
-		}
-		ctx, leave := context.WithCancel(l.ctx)
-		hung := l.background(ctx, port, "/")
-		l.wait(backend.Condition{Port: port, InFlight: backend.Exactly(1), Held: backend.Exactly(0)})
-		leave()
-		require.Error(t, (<-hung).err)
-		l.wait(backend.Condition{Port: port, Left: backend.Exactly(1), InFlight: backend.Exactly(0)})
-		require.NoError(t, l.any(l.ctx, port, "/").err, "late, but answered")
-		st := l.state(port).Statuses
-		require.EqualValues(t, 1, st["reset"])
-		require.EqualValues(t, 1, st["close"])
-	})
+	for _, port := range allPorts {
+		t.Run(port, func(t *testing.T) {
+			l := start(t, backend.Options{})
+			require.NoError(t, l.Script(l.ctx, backend.Rule{
+				Sequence: true, Outcomes: []backend.Outcome{{End: backend.Reset}, {End: backend.Close}, {End: backend.Hang}, {Delay: time.Millisecond}},
+			}))
+			reset := l.any(l.ctx, port, "/").err
+			require.Error(t, reset)
+			closed := l.any(l.ctx, port, "/").err
+			require.Error(t, closed)
+			switch port {
+			case backend.HTTP, backend.TCP:
+				require.ErrorIs(t, reset, syscall.ECONNRESET)
+				require.ErrorIs(t, closed, io.EOF)
+			case backend.HTTP2:
+				require.ErrorContains(t, closed, "INTERNAL_ERROR", "the stream alone")
+				// The connection broken by the reset is gone, that of the closed stream is not.
+				l.wait(backend.Condition{Port: port, ConnectionsOpen: backend.Exactly(1), ConnectionsOpened: backend.Exactly(2)})
+			}
+			ctx, leave := context.WithCancel(l.ctx)
+			hung := l.background(ctx, port, "/")
+			l.wait(backend.Condition{Port: port, InFlight: backend.Exactly(1), Held: backend.Exactly(0)})
+			leave()
+			require.Error(t, (<-hung).err)
+			l.wait(backend.Condition{Port: port, Left: backend.Exactly(1), InFlight: backend.Exactly(0)})
+			require.NoError(t, l.any(l.ctx, port, "/").err, "late, but answered")
+			st := l.state(port).Statuses
+			require.EqualValues(t, 1, st["reset"])
+			require.EqualValues(t, 1, st["close"])
+		})
+	}
 }
 
 func TestResetUndoesEverything(t *testing.T) {
-	forEachPort(t, func(t *testing.T, l *lab, port string) {
-		require.NoError(t, l.Hold(l.ctx, backend.HoldSpec{PathPrefix: "/held"}))
-		require.NoError(t, l.Script(l.ctx,
-			backend.Rule{Match: backend.Match{PathPrefix: "/late"}, Outcomes: []backend.Outcome{{Delay: time.Hour}}},
-			backend.Rule{Match: backend.Match{PathPrefix: "/hang"}, Outcomes: []backend.Outcome{{End: backend.Hang}}},
-			backend.Rule{Match: backend.Match{Port: backend.GRPC}, Outcomes: []backend.Outcome{{Delay: time.Hour}}},
-		))
-		late := l.background(l.ctx, port, "/late")
-		hung := l.background(l.ctx, port, "/hang")
-		l.wait(backend.Condition{Port: port, InFlight: backend.Exactly(2)})
-		var held <-chan answer
-		if port != backend.GRPC {
-			held = l.background(l.ctx, port, "/held")
-			l.wait(backend.Condition{Port: port, Held: backend.Exactly(1)})
-		}
-		require.NoError(t, l.Reset(l.ctx))
-		require.NoError(t, (<-late).err)
-		if port == backend.GRPC {
-			require.NoError(t, (<-hung).err)
-		} else {
-			require.Error(t, (<-hung).err)
-			require.NoError(t, (<-held).err)
-		}
-		l.wait(backend.Condition{InFlight: backend.Exactly(0)})
-		require.NoError(t, l.Reset(l.ctx))
-		s, err := l.State(l.ctx)
-		require.NoError(t, err)
-		require.Empty(t, s.Attempts)
-		p := s.Ports[port]
-		require.Zero(t, p.Arrived+p.Held+p.InFlight+p.Completed+p.Left)
-		require.Empty(t, p.Statuses)
-		require.NoError(t, l.any(l.ctx, port, "/late").err)
-	})
+	for _, port := range allPorts {
+		t.Run(port, func(t *testing.T) {
+			l := start(t, backend.Options{})
+			require.NoError(t, l.Hold(l.ctx, backend.HoldSpec{PathPrefix: "/held"}))
+			require.NoError(t, l.Script(l.ctx,
+				backend.Rule{Match: backend.Match{PathPrefix: "/late"}, Outcomes: []backend.Outcome{{Delay: time.Hour}}},
+				backend.Rule{Match: backend.Match{PathPrefix: "/hang"}, Outcomes: []backend.Outcome{{End: backend.Hang}}},
+				backend.Rule{Match: backend.Match{Port: backend.GRPC}, Outcomes: []backend.Outcome{{Delay: time.Hour}}},
+			))
+			late := l.background(l.ctx, port, "/late")
+			hung := l.background(l.ctx, port, "/hang")
+			l.wait(backend.Condition{Port: port, InFlight: backend.Exactly(2)})
+			var held <-chan answer
+			if port != backend.GRPC {
+				held = l.background(l.ctx, port, "/held")
+				l.wait(backend.Condition{Port: port, Held: backend.Exactly(1)})
+			}
+			require.NoError(t, l.Reset(l.ctx))
+			require.NoError(t, (<-late).err)
+			if port == backend.GRPC {
+				require.NoError(t, (<-hung).err)
+			} else {
+				require.Error(t, (<-hung).err)
+				require.NoError(t, (<-held).err)
+			}
+			l.wait(backend.Condition{InFlight: backend.Exactly(0)})
+			require.NoError(t, l.Reset(l.ctx))
+			s, err := l.State(l.ctx)
+			require.NoError(t, err)
+			require.Empty(t, s.Attempts)
+			p := s.Ports[port]
+			require.Zero(t, p.Arrived+p.Held+p.InFlight+p.Completed+p.Left)
+			require.Empty(t, p.Statuses)
+			require.NoError(t, l.any(l.ctx, port, "/late").err)
+		})
+	}
 }
 
 // A moment is enough for Wait: the condition is looked at in every state there is.
@@ -413,19 +425,22 @@ func TestControlSocket(t *testing.T) {
 }
 
 func TestStoppingEndsWhatIsHeldOrHangs(t *testing.T) {
-	forEachPort(t, func(t *testing.T, l *lab, port string) {
-		require.NoError(t, l.Hold(l.ctx, backend.HoldSpec{}))
-		held := l.background(l.ctx, port, "/")
-		waited := make(chan error, 1)
-		l.wait(backend.Condition{Held: backend.Exactly(1)})
-		go func() {
-			_, err := l.Wait(l.ctx, backend.Condition{Held: backend.AtLeast(2)})
-			waited <- err
-		}()
-		l.stop()
-		require.Error(t, (<-held).err)
-		require.Error(t, <-waited)
-	})
+	for _, port := range allPorts {
+		t.Run(port, func(t *testing.T) {
+			l := start(t, backend.Options{})
+			require.NoError(t, l.Hold(l.ctx, backend.HoldSpec{}))
+			held := l.background(l.ctx, port, "/")
+			waited := make(chan error, 1)
+			l.wait(backend.Condition{Held: backend.Exactly(1)})
+			go func() {
+				_, err := l.Wait(l.ctx, backend.Condition{Held: backend.AtLeast(2)})
+				waited <- err
+			}()
+			l.stop()
+			require.Error(t, (<-held).err)
+			require.Error(t, <-waited)
+		})
+	}
 }
 
 func TestParseListen(t *testing.T) {

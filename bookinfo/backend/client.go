@@ -85,7 +85,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err != nil {
 		return fail(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
 		var refused controlError
 		if err := json.NewDecoder(res.Body).Decode(&refused); err != nil {

@@ -64,17 +64,19 @@ func (t *Text) decode(b []byte) error {
 	*t = ""
 	for len(b) > 0 {
 		n, size := binary.Uvarint(b[1:])
-		if b[0] != textTag || size <= 0 || n > uint64(len(b)-1-size) {
+		if b[0] != textTag || size <= 0 {
 			return errWire
 		}
-		b = b[1+size:]
+		if b = b[1+size:]; n > uint64(len(b)) {
+			return errWire
+		}
 		*t, b = Text(b[:n]), b[n:] // the last one counts, as everywhere in protobuf
 	}
 	return nil
 }
 
 type echoer interface {
-	echo(context.Context, *Text) (*Text, error)
+	echo(context.Context, *Text) *Text
 }
 
 type echo struct{}
@@ -82,11 +84,11 @@ type echo struct{}
 type textKey struct{}
 
 // echo returns what it got, or what the script has instead.
-func (echo) echo(ctx context.Context, in *Text) (*Text, error) {
+func (echo) echo(ctx context.Context, in *Text) *Text {
 	if t, ok := ctx.Value(textKey{}).(Text); ok {
-		return &t, nil
+		return &t
 	}
-	return in, nil
+	return in
 }
 
 func newGRPC() *grpc.Server {
@@ -101,7 +103,7 @@ func newGRPC() *grpc.Server {
 				if err := decode(&in); err != nil {
 					return nil, err
 				}
-				return impl.(echoer).echo(ctx, &in)
+				return impl.(echoer).echo(ctx, &in), nil
 			},
 		}},
 	}, echo{})

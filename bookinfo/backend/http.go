@@ -68,7 +68,7 @@ func (s *Server) exempt(port string, w http.ResponseWriter, r *http.Request) boo
 			// Watches last until their caller leaves, or the backend stops.
 			ctx, cancel := context.WithCancel(r.Context())
 			defer cancel()
-			defer context.AfterFunc(s.ctx, cancel)()
+			defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // the end of the server, not of the request
 			s.grpc.ServeHTTP(w, r.WithContext(ctx))
 			return true
 		}

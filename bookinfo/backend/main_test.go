@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,14 +89,14 @@ func (l *lab) get(ctx context.Context, port, path string, header ...string) answ
 	if err != nil {
 		return answer{err: err}
 	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
+	for pair := range slices.Chunk(header, 2) {
+		req.Header.Set(pair[0], pair[1])
 	}
 	res, err := l.http[port].Do(req)
 	if err != nil {
 		return answer{err: err}
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	return answer{res.StatusCode, string(b), res.Header, err}
 }
@@ -113,7 +114,7 @@ func (l *lab) line(ctx context.Context, text string) answer {
 	if err != nil {
 		return answer{err: err}
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	if _, err := c.Write([]byte(text + "\n")); err != nil {
 		return answer{err: err}
@@ -157,10 +158,3 @@ func (l *lab) state(port string) backend.PortState {
 }
 
 var allPorts = []string{backend.HTTP, backend.HTTP2, backend.GRPC, backend.TCP}
-
-func forEachPort(t *testing.T, f func(t *testing.T, l *lab, port string)) {
-	t.Helper()
-	for _, port := range allPorts {
-		t.Run(port, func(t *testing.T) { f(t, start(t, backend.Options{}), port) })
-	}
-}

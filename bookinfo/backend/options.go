@@ -77,7 +77,7 @@ func unknownPort(name string) error {
 func ParseListen(s string) (host string, ports map[string]int, err error) {
 	parts := strings.Split(s, ",")
 	if parts[0] == "" {
-		return "", nil, fmt.Errorf("address %q: no host; want HOST[,NAME=PORT]...", s)
+		return "", nil, fmt.Errorf("address %q: want HOST[,NAME=PORT] with any number of ports", s)
 	}
 	ports = map[string]int{}
 	for _, p := range parts[1:] {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log"
 	"log/slog"
 	"maps"
@@ -112,12 +111,12 @@ func (s *Server) Run(ctx context.Context) error {
 	for name, srv := range servers {
 		group.Go(func() error { return served(name, srv.Serve(listeners[name])) })
 	}
-	group.Go(func() error { return served(TCP, lines.serve(s.listeners[TCP])) })
+	group.Go(func() error { return served(TCP, lines.serve(s.listeners[TCP])) }) //nolint:contextcheck // its own life
 	group.Go(func() error {
 		<-ctx.Done()
 		s.stop() // ends what is held, delayed or hanging
 		_ = s.listeners[TCP].Close()
-		s.shutdown(servers, lines)
+		s.shutdown(servers, lines) //nolint:contextcheck // ctx is over
 		return nil
 	})
 	err := group.Wait()
@@ -163,5 +162,5 @@ func (s *Server) httpServer(port string) *http.Server {
 }
 
 func silent() *log.Logger {
-	return slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)
+	return slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 }
