@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -45,8 +46,9 @@ func parseAddress(s string) (address, error) {
 		return address{path: path}, CheckSocketPath(path)
 	}
 	host, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return address{}, fmt.Errorf("address %q: %w: write host:port or unix:///path", s, err)
+	var wrong *net.AddrError
+	if errors.As(err, &wrong) {
+		return address{}, fmt.Errorf("address %q: %s: write host:port or unix:///path", s, wrong.Err)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {

@@ -98,14 +98,15 @@ func TestEnvoy(t *testing.T) {
 		require.NoError(t, err)
 		for _, line := range []string{
 			`envoy_cluster_upstream_cx_connect_fail{cluster_name="` + reviews + `"} 1`,
-			`envoy_cluster_upstream_rq{response_code_class="5xx",cluster_name="` + reviews + `"} `,
+			`envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",cluster_name="` + reviews + `"} `,
+			`envoy_cluster_upstream_rq{envoy_response_code="503",cluster_name="` + reviews + `"} 1`,
 			`envoy_cluster_upstream_cx_total{cluster_name="zipkin"} 0`,
 			`envoy_cluster_circuit_breakers_default_cx_open{cluster_name="als-grpc"} 0`,
-			`envoy_http_downstream_rq{response_code_class="2xx",http_conn_manager_prefix="outbound_0.0.0.0_9080"} `,
+			`envoy_http_downstream_rq_xx{envoy_response_code_class="2",http_conn_manager_prefix="outbound_0.0.0.0_9080"} `,
 			`envoy_http_downstream_rq_total{http_conn_manager_prefix="admin"} `,
 			`envoy_listener_downstream_cx_total{listener_address="127.0.0.1_0"} `,
 			`envoy_listener_worker_downstream_cx_total{worker_id="0",listener_address="127.0.0.1_0"} `,
-			`envoy_listener_http_downstream_rq{response_code_class="2xx",http_conn_manager_listener_prefix="outbound_0.0.0.0_9080",listener_address="127.0.0.1_0"} `,
+			`envoy_listener_http_downstream_rq_xx{envoy_response_code_class="2",http_conn_manager_listener_prefix="outbound_0.0.0.0_9080",listener_address="127.0.0.1_0"} `,
 		} {
 			requireSeries(t, string(text), line)
 		}

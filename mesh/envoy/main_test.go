@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -126,6 +127,15 @@ func pack(t *testing.T, m proto.Message) *anypb.Any {
 	a, err := anypb.New(m)
 	require.NoError(t, err)
 	return a
+}
+
+func anyOf(m proto.Message) (*anypb.Any, error) { return anypb.New(m) }
+
+// warningsBut leaves out the lines that hold one of the words.
+func warningsBut(lines []string, words ...string) []string {
+	return slices.DeleteFunc(lines, func(line string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) })
+	})
 }
 
 func loopback(port uint32) *corev3.Address {
