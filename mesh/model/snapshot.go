@@ -207,3 +207,11 @@ func keys[V comparable](a, b Map[V]) []string {
 	Diff(a, b, func(c Change[V]) { out = append(out, c.Key) })
 	return out
 }
+
+// MeshRulesOf gives the rules for sidecars that name exactly this host.
+func (s Snapshot) MeshRulesOf(host string) []*VirtualService {
+	if list := s.meshRoutes.At(host); list != nil {
+		return list.rules
+	}
+	return nil
+}

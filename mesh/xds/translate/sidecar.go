@@ -1,0 +1,152 @@
+package translate
+
+import (
+	"fmt"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/squallmesh/squall/mesh/model"
+)
+
+// ensureOwn makes the nodes of what one proxy alone has.
+func (t *Translator) ensureOwn(p *proxyState) {
+	id := p.proxy.ID
+	if p.proxy.Kind == model.Router {
+		t.ensure(nodeID{gatewayPorts, id, ""}, &p.own, func(r *reader) { buildGateway(r, p.proxy) })
+		return
+	}
+	t.ensure(nodeID{ownInbound, id, ""}, &p.own, func(r *reader) { buildInbound(r, p.proxy) })
+	t.ensure(nodeID{ownOutbound, id, ""}, &p.own, func(r *reader) { buildOutbound(r, p.proxy) })
+}
+
+// buildInbound gives listener, routes and cluster of each port that the sidecar accepts for its app.
+func buildInbound(r *reader, p *model.Proxy) {
+	w := p.Workload
+	seen := map[model.Socket]bool{}
+	for _, in := range w.Inbound {
+		if in.Protocol == model.UDP || seen[in.App] {
+			continue
+		}
+		seen[in.App] = true
+		r.inboundCluster(in)
+		const direction = corev3.TrafficDirection_INBOUND
+		name := "inbound_" + listenerName(in.Listen)
+		if !in.Protocol.IsHTTP() {
+			filter := tcpFilter(name, direction, []*model.Destination{nil}, func(*model.Destination) string { return InboundCluster(in.App.Port) })
+			r.add(Listener, name, newListener(name, in.Listen, direction, filter))
+			continue
+		}
+		table := InboundCluster(in.App.Port)
+		r.add(Listener, name, newListener(name, in.Listen, direction, r.httpFilter(connectionManager{
+			statPrefix: name, table: table, direction: direction,
+		})))
+		r.add(Route, table, inboundRoutes(in, table))
+	}
+}
+
+func (r *reader) inboundCluster(in model.Inbound) {
+	name := InboundCluster(in.App.Port)
+	c := r.newCluster(name)
+	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
+	c.CircuitBreakers = thresholds(nil, nil)
+	applyPool(c, nil, in.Protocol)
+	c.LoadAssignment = &endpointv3.ClusterLoadAssignment{
+		ClusterName: name,
+		Endpoints: []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
+			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: socket(in.App)}},
+		}}}},
+	}
+	r.add(Cluster, name, c)
+}
+
+// inboundRoutes leads every request to the app. Requests that surely did not reach it are tried twice more, except
+// for gRPC; Istio's default.
+func inboundRoutes(in model.Inbound, table string) *routev3.RouteConfiguration {
+	action := &routev3.RouteAction{
+		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: table},
+		Timeout:          duration(0),
+	}
+	if in.Protocol != model.GRPC {
+		action.RetryPolicy = &routev3.RetryPolicy{RetryOn: "reset-before-request", NumRetries: wrapU32(2)}
+	}
+	return &routev3.RouteConfiguration{
+		Name: table,
+		VirtualHosts: []*routev3.VirtualHost{{
+			Name:    fmt.Sprintf("inbound|http|%d", in.App.Port),
+			Domains: []string{"*"},
+			Routes: []*routev3.Route{{
+				Name:      "default",
+				Match:     routeMatch(nil),
+				Decorator: &routev3.Decorator{Operation: operation(in.Host, in.Port)},
+				Action:    &routev3.Route_Route{Route: action},
+			}},
+		}},
+	}
+}
+
+// buildOutbound gives the listeners through which an app reaches others when it uses its sidecar knowingly: the HTTP
+// proxy, and one for each TCP service (capture: proxy).
+func buildOutbound(r *reader, p *model.Proxy) {
+	if r.mesh().Capture != model.CaptureProxy {
+		r.virtualListeners()
+		return
+	}
+	const direction = corev3.TrafficDirection_OUTBOUND
+	w := p.Workload
+	if w.ProxyPort != 0 {
+		at := model.Socket{Address: w.Address, Port: w.ProxyPort}
+		r.add(Listener, HTTPProxyTable, newListener(HTTPProxyTable, at, direction, r.httpFilter(connectionManager{
+			statPrefix: "outbound_" + HTTPProxyTable, table: HTTPProxyTable, direction: direction,
+		})))
+	}
+	for _, o := range w.Outbound {
+		at := hostPort{host: o.Host, port: o.Port, gateway: model.MeshGateway}
+		name := listenerName(o.Listen)
+		r.add(Listener, name, newListener(name, o.Listen, direction, r.tcpRouteFilter("outbound_"+name, direction, at)))
+	}
+}
+
+// VirtualOutboundPort is where the kernel sends what an app sends (Istio's number).
+const VirtualOutboundPort = 15001
+
+// virtualListeners is where the kernel sends captured connections; it looks up each connection's own destination.
+func (r *reader) virtualListeners() {
+	at := model.Socket{Address: "0.0.0.0", Port: VirtualOutboundPort}
+	l := newListener("virtualOutbound", at, corev3.TrafficDirection_OUTBOUND,
+		tcpFilter(PassthroughCluster, corev3.TrafficDirection_OUTBOUND, []*model.Destination{nil},
+			func(*model.Destination) string { return PassthroughCluster }))
+	l.UseOriginalDst = wrapperspb.Bool(true)
+	r.add(Listener, l.GetName(), l)
+}
+
+func (r *reader) tcpRouteFilter(stat string, direction corev3.TrafficDirection, at hostPort) *listenerv3.Filter {
+	destinations := []*model.Destination{{Host: at.host, Port: at.port}}
+	if rule := r.meshRule(at.host); rule != nil {
+		if d := r.tcpDestinations(rule, at); d != nil {
+			r.from(rule.Pos)
+			destinations = d
+		}
+	}
+	return tcpFilter(stat, direction, destinations, func(d *model.Destination) string {
+		return r.clusterOf(d.Host, d.Subset, d.Port, at)
+	})
+}
+
+func (r *reader) tcpDestinations(rule *model.VirtualService, at hostPort) []*model.Destination {
+	for _, route := range rule.TCP {
+		if len(route.Match) == 0 {
+			return route.Destinations
+		}
+		for _, m := range route.Match {
+			if r.applies(rule, m.Gateways, m.SourceLabels, m.SourceNamespace, m.Port, at) {
+				return route.Destinations
+			}
+		}
+	}
+	return nil
+}

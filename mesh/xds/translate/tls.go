@@ -1,0 +1,58 @@
+package translate
+
+import (
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/squallmesh/squall/mesh/model"
+)
+
+// systemCA is where Debian and its kin keep the certificates that clients trust.
+const systemCA = "/etc/ssl/certs/ca-certificates.crt"
+
+// applyTLS makes calls to a cluster TLS. ISTIO_MUTUAL is plain text until the mesh has identities, which the
+// reader of the rules says.
+func applyTLS(c *clusterv3.Cluster, t *model.ClientTLS, host string) {
+	if t == nil || t.Mode == model.TLSDisable || t.Mode == model.TLSIstio {
+		return
+	}
+	ca := t.CACertificates
+	if ca == "" {
+		ca = systemCA
+	}
+	validation := &tlsv3.CertificateValidationContext{}
+	if !t.InsecureSkipVerify {
+		validation.TrustedCa = fileSource(ca)
+		for _, san := range t.SubjectAltNames {
+			validation.MatchTypedSubjectAltNames = append(validation.MatchTypedSubjectAltNames, &tlsv3.SubjectAltNameMatcher{
+				SanType: tlsv3.SubjectAltNameMatcher_DNS,
+				Matcher: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: san}},
+			})
+		}
+	}
+	common := &tlsv3.CommonTlsContext{
+		ValidationContextType: &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: validation},
+	}
+	if t.Mode == model.TLSMutual {
+		common.TlsCertificates = []*tlsv3.TlsCertificate{{
+			CertificateChain: fileSource(t.ClientCertificate),
+			PrivateKey:       fileSource(t.PrivateKey),
+		}}
+	}
+	sni := t.SNI
+	if sni == "" {
+		sni = host
+	}
+	c.TransportSocket = &corev3.TransportSocket{
+		Name: "envoy.transport_sockets.tls",
+		ConfigType: &corev3.TransportSocket_TypedConfig{
+			TypedConfig: packed(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: sni}),
+		},
+	}
+}
+
+func fileSource(path string) *corev3.DataSource {
+	return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: path}}
+}
