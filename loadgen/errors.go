@@ -1,0 +1,52 @@
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+// errResent stands for the transport's wish to send a request again on another connection.
+var errResent = errors.New("connection closed before the answer")
+
+// classify turns an error into what Result.Err says. The contexts are the run's and the request's.
+func classify(run, request context.Context, err error) string {
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(context.Cause(request), errResent):
+		return ErrReset
+	case run.Err() != nil:
+		return ErrCanceled
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return ErrTimeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return ErrRefused
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), saysReset(err.Error()):
+		return ErrReset
+	}
+	var of *url.Error
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return err.Error()
+}
+
+// saysReset knows errors that net/http does not export.
+func saysReset(text string) bool {
+	for _, part := range []string{
+		"server closed idle connection", "transport connection broken", "stream error", "server sent GOAWAY", "client connection lost",
+		"client connection force closed", "client conn could not be established",
+	} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
