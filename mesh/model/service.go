@@ -58,6 +58,10 @@ type Port struct {
 	Number uint32
 	// Protocol says how traffic on it is handled.
 	Protocol Protocol
+	// Target is the number on which the app listens, TargetName the name of that port among the app's own. At most one is set;
+	// without either it is Number.
+	Target     uint32
+	TargetName string
 	// Pos is where the port is declared.
 	Pos diag.Pos
 }

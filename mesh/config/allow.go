@@ -1,0 +1,109 @@
+package config
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// allowed lists, for each message of Istio's networking API, the fields that have an effect here, by JSON's names.
+// A field that is not listed is an error, never dropped in silence.
+var allowed = fieldSets(map[string]string{
+	"VirtualService":                        "hosts gateways http tls tcp exportTo",
+	"Destination":                           "host subset port",
+	"PortSelector":                          "number",
+	"Percent":                               "value",
+	"HTTPRoute":                             "name match route redirect directResponse delegate rewrite timeout retries fault mirror mirrors mirrorPercent mirrorPercentage corsPolicy headers",
+	"Delegate":                              "name namespace",
+	"Headers":                               "request response",
+	"Headers.HeaderOperations":              "set add remove",
+	"HTTPMatchRequest":                      "name uri scheme method authority headers port sourceLabels gateways queryParams ignoreUriCase withoutHeaders sourceNamespace",
+	"StringMatch":                           "exact prefix regex",
+	"HTTPRouteDestination":                  "destination weight headers",
+	"RouteDestination":                      "destination weight",
+	"HTTPRedirect":                          "uri authority port derivePort scheme redirectCode prefixRewrite",
+	"HTTPDirectResponse":                    "status body",
+	"HTTPBody":                              "string bytes",
+	"HTTPRewrite":                           "uri authority uriRegexRewrite",
+	"RegexRewrite":                          "match rewrite",
+	"HTTPRetry":                             "attempts perTryTimeout retryOn retryRemoteLocalities retryIgnorePreviousHosts backoff",
+	"CorsPolicy":                            "allowOrigin allowOrigins allowMethods allowHeaders exposeHeaders maxAge allowCredentials unmatchedPreflights",
+	"HTTPFaultInjection":                    "delay abort",
+	"HTTPFaultInjection.Delay":              "percent fixedDelay percentage",
+	"HTTPFaultInjection.Abort":              "httpStatus grpcStatus percentage",
+	"HTTPMirrorPolicy":                      "destination percentage",
+	"TLSRoute":                              "match route",
+	"TCPRoute":                              "match route",
+	"L4MatchAttributes":                     "destinationSubnets port sourceLabels gateways sourceNamespace",
+	"TLSMatchAttributes":                    "sniHosts destinationSubnets port sourceLabels gateways sourceNamespace",
+	"DestinationRule":                       "host trafficPolicy subsets exportTo",
+	"Subset":                                "name labels trafficPolicy",
+	"TrafficPolicy":                         "loadBalancer connectionPool outlierDetection tls portLevelSettings retryBudget",
+	"TrafficPolicy.PortTrafficPolicy":       "port loadBalancer connectionPool outlierDetection tls",
+	"TrafficPolicy.RetryBudget":             "percent minRetryConcurrency",
+	"LoadBalancerSettings":                  "simple consistentHash localityLbSetting warmupDurationSecs warmup",
+	"LoadBalancerSettings.ConsistentHashLB": "httpHeaderName httpCookie useSourceIp httpQueryParameterName ringHash maglev minimumRingSize",
+	"LoadBalancerSettings.ConsistentHashLB.RingHash":   "minimumRingSize",
+	"LoadBalancerSettings.ConsistentHashLB.MagLev":     "tableSize",
+	"LoadBalancerSettings.ConsistentHashLB.HTTPCookie": "name path ttl",
+	"WarmupConfiguration":                              "duration minimumPercent aggression",
+	"LocalityLoadBalancerSetting":                      "distribute failover failoverPriority enabled",
+	"LocalityLoadBalancerSetting.Distribute":           "from to",
+	"LocalityLoadBalancerSetting.Failover":             "from to",
+	"ConnectionPoolSettings":                           "tcp http",
+	"ConnectionPoolSettings.TCPSettings":               "maxConnections connectTimeout tcpKeepalive maxConnectionDuration idleTimeout",
+	"ConnectionPoolSettings.TCPSettings.TcpKeepalive":  "probes time interval",
+	"ConnectionPoolSettings.HTTPSettings":              "http1MaxPendingRequests http2MaxRequests maxRequestsPerConnection maxRetries idleTimeout h2UpgradePolicy useClientProtocol maxConcurrentStreams",
+	"OutlierDetection":                                 "splitExternalLocalOriginErrors consecutiveLocalOriginFailures consecutiveGatewayErrors consecutive5xxErrors interval baseEjectionTime maxEjectionPercent minHealthPercent",
+	"ClientTLSSettings":                                "mode clientCertificate privateKey caCertificates subjectAltNames sni insecureSkipVerify",
+	"Gateway":                                          "servers selector",
+	"Server":                                           "port hosts tls name",
+	"Port":                                             "number protocol name",
+	"ServerTLSSettings":                                "httpsRedirect",
+	"ServiceEntry":                                     "hosts addresses ports location resolution endpoints workloadSelector exportTo",
+	"ServicePort":                                      "number protocol name targetPort",
+	"WorkloadEntry":                                    "address ports labels locality weight",
+	"WorkloadSelector":                                 "labels",
+})
+
+// instead says what to write in place of fields that are not supported.
+var instead = map[string]string{
+	"OutlierDetection.consecutiveErrors":              "Istio dropped it: use consecutive5xxErrors or consecutiveGatewayErrors",
+	"HTTPFaultInjection.Delay.exponentialDelay":       "use fixedDelay",
+	"HTTPFaultInjection.Abort.http2Error":             "use httpStatus or grpcStatus",
+	"ServerTLSSettings.mode":                          "gateways serve plain HTTP for now; only httpsRedirect is supported",
+	"ServerTLSSettings.credentialName":                "gateways serve plain HTTP for now; only httpsRedirect is supported",
+	"LoadBalancerSettings.zoneAwareLbSetting":         "use localityLbSetting",
+	"L4MatchAttributes.sourceSubnet":                  "use sourceLabels or sourceNamespace",
+	"Port.targetPort":                                 "Istio dropped it: delete the field",
+	"ClientTLSSettings.credentialName":                "name files: caCertificates, clientCertificate, privateKey",
+	"ConnectionPoolSettings.HTTPSettings.maxRequests": "use http2MaxRequests",
+}
+
+const networkingAPI = "istio.networking.v1alpha3."
+
+func fieldSets(lists map[string]string) map[protoreflect.FullName]bool {
+	out := map[protoreflect.FullName]bool{}
+	for message, fields := range lists {
+		for _, f := range strings.Fields(fields) {
+			out[protoreflect.FullName(networkingAPI+message+"."+f)] = true
+		}
+	}
+	return out
+}
+
+func supported(fd protoreflect.FieldDescriptor) bool {
+	return allowed[fd.ContainingMessage().FullName()+"."+protoreflect.FullName(fd.JSONName())]
+}
+
+// supports reports whether a field has an effect, and if not, what to do.
+func supports(fd protoreflect.FieldDescriptor) (hint string, ok bool) {
+	if supported(fd) {
+		return "", true
+	}
+	name := strings.TrimPrefix(string(fd.ContainingMessage().FullName()), networkingAPI) + "." + fd.JSONName()
+	if hint = instead[name]; hint == "" {
+		hint = "delete the field; what has no effect here is refused rather than ignored"
+	}
+	return hint, false
+}
