@@ -41,6 +41,8 @@ const (
 	ErrReset = "reset"
 	// ErrCanceled: the run was stopped.
 	ErrCanceled = "canceled"
+	// ErrExhausted: this machine had no file descriptor or port left for another connection. It makes a load Behind.
+	ErrExhausted = "exhausted"
 )
 
 // Latency is from when the request was due: what a user would have seen who came at that time.

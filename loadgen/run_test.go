@@ -8,9 +8,11 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -365,4 +367,15 @@ func TestQuantile(t *testing.T) {
 		require.Equal(t, time.Duration(i), loadgen.Quantile(hundred, float64(i)/100))
 	}
 	require.Equal(t, []time.Duration{1, 2}, loadgen.Sorted([]time.Duration{2, 1}))
+}
+
+func TestExhausted(t *testing.T) {
+	load := readers("http://127.0.0.1:1", 2)
+	load.Dial = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	}
+	all, summaries := run(t, load)
+	require.Equal(t, loadgen.ErrExhausted, all[0].Err)
+	require.True(t, summaries[0].Behind)
+	require.Contains(t, summaries[0].Reason, "for 2 of 2 requests this machine had no file descriptor or port left")
 }

@@ -30,12 +30,16 @@ type Summary struct {
 type tally struct {
 	lags      []time.Duration
 	completed uint64
+	exhausted uint64
 }
 
 func (t *tally) add(r *Result) {
 	t.lags = append(t.lags, r.Lag())
 	if r.Err == "" {
 		t.completed++
+	}
+	if r.Err == ErrExhausted {
+		t.exhausted++
 	}
 }
 
@@ -53,6 +57,9 @@ func (t *tally) summary(l *Load) Summary {
 	case s.Sent < s.Offered:
 		s.Reason = fmt.Sprintf("load %s: %d of %d requests were never sent, the run was stopped before they were due or could be sent",
 			l.Name, s.Offered-s.Sent, s.Offered)
+	case t.exhausted > 0:
+		s.Reason = fmt.Sprintf("load %s: for %d of %d requests this machine had no file descriptor or port left: raise its limits or set a bound of connections",
+			l.Name, t.exhausted, s.Sent)
 	case float64(s.Late) > tolerance.Share*float64(s.Sent):
 		s.Reason = fmt.Sprintf("load %s: %.1f %% of %d requests were sent more than %s late, the worst by %s: this machine could not offer %s",
 			l.Name, 100*float64(s.Late)/float64(s.Sent), s.Sent, tolerance.Late, s.MaxLag.Round(time.Millisecond), l.Pacer)
