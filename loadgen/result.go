@@ -8,27 +8,28 @@ import (
 // Result is what came of one request.
 type Result struct {
 	// Load is the name of its load.
-	Load string
+	Load string `json:"load"`
 	// Seq is its number, from 0.
-	Seq uint64
+	Seq uint64 `json:"seq"`
 	// Scheduled is when it was due: the start plus Pacer.Due(Seq).
-	Scheduled time.Time
+	Scheduled time.Time `json:"scheduled"`
 	// Sent is when it was handed to the transport, before a connection was made or found.
-	Sent time.Time
+	Sent time.Time `json:"sent"`
 	// End is when the last byte was read, or when it failed.
-	End time.Time
+	End time.Time `json:"end"`
 	// Status of the answer; 0 if there was none.
-	Status int
+	Status int `json:"status,omitempty"`
 	// Err is empty if the whole answer came, whatever its status. Else it is one of the Err constants, or another error's text.
-	Err string
+	Err string `json:"err,omitempty"`
 	// Bytes of the body that were read.
-	Bytes int64
+	Bytes int64 `json:"bytes"`
 	// Value is what the load's Extract found.
-	Value string
+	Value string `json:"value,omitempty"`
 	// TraceID and RequestID are what was sent; see IDs.
-	TraceID, RequestID string
+	TraceID   string `json:"traceId,omitempty"`
+	RequestID string `json:"requestId,omitempty"`
 	// Header holds what the load's Headers named, as far as the answer had it; the first value of each. nil if none.
-	Header map[string]string
+	Header map[string]string `json:"header,omitempty"`
 }
 
 // What Result.Err says of common failures.

@@ -9,21 +9,22 @@ import (
 // Summary says whether a load was what it should have been.
 type Summary struct {
 	// Name of the load.
-	Name string
+	Name string `json:"name"`
 	// Offered is how many requests the schedule has.
-	Offered uint64
+	Offered uint64 `json:"offered"`
 	// Sent is how many of them were sent; the others were not because the run was stopped.
-	Sent uint64
+	Sent uint64 `json:"sent"`
 	// Completed is how many got a whole answer, of whatever status.
-	Completed uint64
+	Completed uint64 `json:"completed"`
 	// Late is how many were sent later than the tolerance allows.
-	Late uint64
+	Late uint64 `json:"late,omitempty"`
 	// MaxLag and P99Lag tell how late requests were sent.
-	MaxLag, P99Lag time.Duration
+	MaxLag time.Duration `json:"maxLag"`
+	P99Lag time.Duration `json:"p99Lag"`
 	// Behind tells that the stated rate was not offered: results prove nothing about what was under load.
-	Behind bool
+	Behind bool `json:"behind"`
 	// Reason is a sentence that says why it is Behind; empty if it is not.
-	Reason string
+	Reason string `json:"reason,omitempty"`
 }
 
 // tally collects what a Summary is made of; its user holds a lock.
