@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/squallmesh/squall/bookinfo"
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/proc"
+)
+
+// The commands of this file are how squall runs its own parts; people do not type them.
+
+func newMeshCommand(env *environment) *cobra.Command {
+	var xdsFD, apiFD int
+	var profile string
+	c := &cobra.Command{
+		Use: "mesh", Short: "Run the control plane", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			xds, err := inherited(xdsFD)
+			if err != nil {
+				return err
+			}
+			api, err := inherited(apiFD)
+			if err != nil {
+				return err
+			}
+			settings := model.DefaultMesh()
+			if profile == "exact" {
+				settings = model.ExactMesh()
+			}
+			return mesh.New(mesh.Options{
+				XDS: xds, API: api, Mesh: settings, Log: slog.New(slog.NewTextHandler(env.stderr, nil)),
+			}).Run(c.Context())
+		},
+	}
+	c.Flags().IntVar(&xdsFD, "xds-fd", 3, "file descriptor of the discovery service's listener")
+	c.Flags().IntVar(&apiFD, "api-fd", 4, "file descriptor of the API's listener")
+	c.Flags().StringVar(&profile, "profile", "istio", "istio or exact")
+	return c
+}
+
+func inherited(fd int) (net.Listener, error) {
+	f := os.NewFile(uintptr(fd), "listener")
+	if f == nil {
+		return nil, fmt.Errorf("file descriptor %d is not open", fd)
+	}
+	defer func() { _ = f.Close() }()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("file descriptor %d is not a listener: %w", fd, err)
+	}
+	return l, nil
+}
+
+func newWatchdogCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use: "watchdog", Short: "End the processes of an owner that is gone", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return proc.Watchdog(env.stdin) },
+	}
+}
+
+func newBookinfoCommand(env *environment) *cobra.Command {
+	var o bookinfo.Options
+	c := &cobra.Command{
+		Use: "bookinfo ROLE", Short: "Run one service of Bookinfo, or the backend", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Env, o.Log = env.getenv, env.stderr
+			return bookinfo.Serve(c.Context(), args[0], o)
+		},
+	}
+	c.Flags().StringVar(&o.Listen, "listen", ":9080", "address to listen on")
+	c.Flags().StringVar(&o.Control, "control", "", "socket path on which the backend takes orders")
+	return c
+}
+
+func newEnvoyInstallCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use: "envoy-install", Short: "Install the pinned Envoy into the user's cache", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			b, err := envoy.Install(c.Context(), envoy.InstallOptions{CacheDir: env.cacheDir, Env: env.environ, Log: env.stderr})
+			if err != nil {
+				return broken(err)
+			}
+			_, err = fmt.Fprintf(env.stdout, "Envoy %s: %s\n", b.Version, b.Path)
+			return err
+		},
+	}
+}

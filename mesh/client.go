@@ -1,0 +1,118 @@
+package mesh
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/xds/serve"
+)
+
+// Client talks to a control plane through its Unix socket. It keeps no connection open.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient gives a client for the socket's path.
+func NewClient(socket string) *Client {
+	var d net.Dialer
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// ApplyError says that a change did not become effective.
+type ApplyError struct {
+	// Kind is KindInvalid, KindRejected, KindLate or KindFailed.
+	Kind, Message string
+}
+
+func (e *ApplyError) Error() string { return e.Message }
+
+// Apply changes the mesh and returns when that is effective. The response is there with an *ApplyError too.
+func (c *Client) Apply(ctx context.Context, req ApplyRequest) (ApplyResponse, error) {
+	return c.change(ctx, http.MethodPost, "/v1/apply", req)
+}
+
+// SetLease declares, arms or disarms the fault of a slot; nil removes it.
+func (c *Client) SetLease(ctx context.Context, slot int, fault *model.LeasedFault) (ApplyResponse, error) {
+	return c.change(ctx, http.MethodPut, fmt.Sprintf("/v1/leases/%d", slot), LeaseRequest{Fault: fault})
+}
+
+func (c *Client) change(ctx context.Context, method, path string, req any) (ApplyResponse, error) {
+	var resp ApplyResponse
+	if err := c.call(ctx, method, path, req, &resp); err != nil {
+		return resp, err
+	}
+	if resp.Error != "" {
+		return resp, &ApplyError{Kind: resp.Kind, Message: resp.Error}
+	}
+	return resp, nil
+}
+
+// Renew keeps armed faults alive.
+func (c *Client) Renew(ctx context.Context, slots ...int) error {
+	return c.call(ctx, http.MethodPost, "/v1/leases/renew", slots, nil)
+}
+
+// WaitLive waits until the proxies are connected and hold the newest configuration.
+func (c *Client) WaitLive(ctx context.Context, ids ...string) error {
+	return c.call(ctx, http.MethodPost, "/v1/live", ids, nil)
+}
+
+// Status lists the proxies.
+func (c *Client) Status(ctx context.Context) ([]serve.Status, error) {
+	var out []serve.Status
+	return out, c.call(ctx, http.MethodGet, "/v1/status", nil, &out)
+}
+
+// Documents lists what is applied.
+func (c *Client) Documents(ctx context.Context) ([]Reference, error) {
+	var out []Reference
+	return out, c.call(ctx, http.MethodGet, "/v1/documents", nil, &out)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("control plane: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://mesh"+path, body)
+	if err != nil {
+		return fmt.Errorf("control plane: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("the control plane at %s does not answer: %w", c.socket, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("the control plane's answer broke off: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(strings.TrimSpace(string(b)))
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("control plane's answer: %w", err)
+	}
+	return nil
+}

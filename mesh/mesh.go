@@ -1,0 +1,269 @@
+package mesh
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/xds/serve"
+)
+
+// AdminMetadata is the key of a node's metadata that says where its admin interface is.
+const AdminMetadata = "squall.admin"
+
+// Options of a control plane.
+type Options struct {
+	// XDS is where proxies connect, API where Client does. Both are closed at the end.
+	XDS, API net.Listener
+	// Mesh-wide settings; nil takes model.DefaultMesh.
+	Mesh *model.Mesh
+	// Log takes what happens; nil discards.
+	Log *slog.Logger
+}
+
+// Mesh is a control plane.
+type Mesh struct {
+	opts   Options
+	server *serve.Server
+
+	// mu guards the rest, and lets one change happen at a time.
+	mu        sync.Mutex
+	docs      config.Set
+	workloads []*model.Workload
+	proxies   []*model.Proxy
+	snapshot  model.Snapshot
+	leases    map[int]*lease
+}
+
+type lease struct {
+	fault   *model.LeasedFault
+	expires time.Time
+}
+
+// LeaseTime is how long an armed fault lives without being renewed.
+const LeaseTime = 3 * time.Second
+
+// New gives a control plane that serves nothing yet.
+func New(o Options) *Mesh {
+	if o.Mesh == nil {
+		o.Mesh = model.DefaultMesh()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Mesh{
+		opts:     o,
+		server:   serve.New(serve.Options{Admin: admins{}, Log: o.Log}),
+		snapshot: model.Snapshot{Mesh: o.Mesh},
+		leases:   map[int]*lease{},
+	}
+}
+
+// Run serves proxies and clients until the context ends.
+func (m *Mesh) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.server.Serve(ctx, m.opts.XDS) })
+	g.Go(func() error { return m.serveAPI(ctx) })
+	g.Go(func() error { return m.keepLeases(ctx) })
+	return g.Wait()
+}
+
+// apply sets documents and workloads, and waits until they are effective. Problems of the documents leave everything
+// as it was; so does a rejection by a proxy.
+func (m *Mesh) apply(ctx context.Context, req ApplyRequest) (ApplyResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	docs, problems := config.Parse(req.Files...)
+	next := m.docs
+	if req.Replace {
+		next = config.Set{}
+	}
+	for _, r := range req.Remove {
+		next = next.Without(r.Kind, r.Namespace, r.Name)
+	}
+	next = next.With(docs...)
+	workloads, proxies := m.workloads, m.proxies
+	if req.Workloads != nil {
+		workloads, proxies = m.reuse(req.Workloads)
+	}
+	snap, more := config.Build(next, m.snapshot, workloads)
+	problems.Add(more...)
+	if err := problems.Err(); err != nil {
+		return ApplyResponse{Diagnostics: problems.Sorted()}, err
+	}
+	snap.Faults = m.snapshot.Faults
+	report, err := m.server.Apply(ctx, serve.Change{Snapshot: &snap, Proxies: proxies})
+	resp := ApplyResponse{Report: report, Diagnostics: problems.Sorted()}
+	if rejected, ok := asRejected(err); ok {
+		resp.Diagnostics = append(resp.Diagnostics, rejected.Diagnostics()...)
+		if _, undo := m.server.Apply(ctx, serve.Change{Snapshot: &m.snapshot, Proxies: m.proxies}); undo != nil {
+			return resp, fmt.Errorf("%w\nand the mesh could not be set back: %w", err, undo)
+		}
+		return resp, err
+	}
+	m.docs, m.workloads, m.proxies, m.snapshot = next, workloads, proxies, snap
+	return resp, err
+}
+
+// reuse keeps the pointers of workloads that did not change, by which the translator knows them.
+func (m *Mesh) reuse(list []Workload) ([]*model.Workload, []*model.Proxy) {
+	old := map[string]*model.Proxy{}
+	for _, p := range m.proxies {
+		old[p.ID] = p
+	}
+	var workloads []*model.Workload
+	var proxies []*model.Proxy
+	for _, w := range list {
+		p := &model.Proxy{ID: ProxyID(w.Kind, &w.Workload), Kind: w.Kind, Workload: &w.Workload}
+		if o := old[p.ID]; o != nil && equalWorkload(o.Workload, p.Workload) {
+			p = o
+		}
+		proxies = append(proxies, p)
+		workloads = append(workloads, p.Workload)
+	}
+	return workloads, proxies
+}
+
+// ProxyID names a workload's proxy: sidecar~reviews-v1-0.default.
+func ProxyID(kind model.ProxyKind, w *model.Workload) string {
+	return string(kind) + "~" + w.Name + "." + w.Namespace
+}
+
+// setLease declares, arms, renews or (with a nil fault) removes the fault of a slot, and waits until that is effective.
+func (m *Mesh) setLease(ctx context.Context, slot int, fault *model.LeasedFault) (serve.Report, error) {
+	if slot < 0 || slot >= model.LeaseSlots {
+		return serve.Report{}, fmt.Errorf("lease slot %d is outside 0 to %d", slot, model.LeaseSlots-1)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changeLease(ctx, slot, fault)
+}
+
+func (m *Mesh) changeLease(ctx context.Context, slot int, fault *model.LeasedFault) (serve.Report, error) {
+	var hosts []string
+	if old := m.leases[slot]; old != nil {
+		hosts = append(hosts, old.fault.Host)
+	}
+	if fault == nil {
+		delete(m.leases, slot)
+	} else {
+		fault.Slot = slot
+		m.leases[slot] = &lease{fault: fault, expires: time.Now().Add(LeaseTime)}
+		hosts = append(hosts, fault.Host)
+	}
+	snap := m.snapshot
+	for _, host := range hosts {
+		var list []*model.LeasedFault
+		for s := range model.LeaseSlots {
+			if l := m.leases[s]; l != nil && l.fault.Host == host {
+				list = append(list, l.fault)
+			}
+		}
+		if len(list) == 0 {
+			snap.Faults = snap.Faults.Delete(host)
+		} else {
+			snap.Faults = snap.Faults.Set(host, &model.LeasedFaults{List: list})
+		}
+	}
+	m.snapshot = snap
+	return m.server.Apply(ctx, serve.Change{Snapshot: &snap})
+}
+
+// renew keeps armed leases alive. It reports the slots that are not armed.
+func (m *Mesh) renew(slots []int) (missing []int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, slot := range slots {
+		if l := m.leases[slot]; l != nil && l.fault.Armed {
+			l.expires = time.Now().Add(LeaseTime)
+		} else {
+			missing = append(missing, slot)
+		}
+	}
+	return missing
+}
+
+// keepLeases renews the runtime layers of armed leases on the proxies, and disarms those that nobody renews.
+func (m *Mesh) keepLeases(ctx context.Context) error {
+	tick := time.NewTicker(LeaseTime / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		m.mu.Lock()
+		var live []int
+		for slot := range model.LeaseSlots {
+			l := m.leases[slot]
+			switch {
+			case l == nil || !l.fault.Armed:
+			case time.Now().Before(l.expires):
+				live = append(live, slot)
+			default:
+				off := *l.fault
+				off.Armed = false
+				m.opts.Log.Warn("a fault's lease ran out", "slot", slot, "fault", off.ID)
+				late, cancel := context.WithTimeout(ctx, LeaseTime)
+				if _, err := m.changeLease(late, slot, &off); err != nil {
+					m.opts.Log.Warn("a fault is not off everywhere; its runtime layer ends by itself", "error", err)
+				}
+				cancel()
+			}
+		}
+		m.mu.Unlock()
+		if len(live) > 0 {
+			m.server.Refresh(live...)
+		}
+	}
+}
+
+func equalWorkload(a, b *model.Workload) bool {
+	return a.Name == b.Name && a.Owner == b.Owner && a.Namespace == b.Namespace &&
+		a.ServiceAccount == b.ServiceAccount && a.Address == b.Address && a.ProxyPort == b.ProxyPort &&
+		a.Locality == b.Locality && len(a.Labels) == len(b.Labels) && model.Labels(a.Labels, b.Labels) &&
+		slices.Equal(a.Inbound, b.Inbound) && slices.Equal(a.Outbound, b.Outbound)
+}
+
+// admins reads proxies' own counters, where their nodes say.
+type admins struct{}
+
+func (admins) client(node *corev3.Node) (*envoy.Admin, error) {
+	address := node.GetMetadata().GetFields()[AdminMetadata].GetStringValue()
+	if address == "" {
+		return nil, fmt.Errorf("node %s has no metadata %s", node.GetId(), AdminMetadata)
+	}
+	return envoy.NewAdmin(address), nil
+}
+
+func (a admins) Counter(ctx context.Context, node *corev3.Node, name string) (uint64, error) {
+	c, err := a.client(node)
+	if err != nil {
+		return 0, err
+	}
+	values, err := c.Counters(ctx, "^"+name+"$")
+	return values[name], err
+}
+
+func (a admins) Workers(ctx context.Context, node *corev3.Node) (uint64, error) {
+	c, err := a.client(node)
+	if err != nil {
+		return 0, err
+	}
+	info, err := c.ServerInfo(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return uint64(max(1, info.GetCommandLineOptions().GetConcurrency())), nil
+}

@@ -1,0 +1,267 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/proc"
+)
+
+// Options of a lab.
+type Options struct {
+	// Squall is the path of this program, which is run for the control plane and for built-in apps.
+	Squall string
+	// Envoy is the binary to run.
+	Envoy envoy.Binary
+	// Owner ends all processes when the lab's owner ends, however it does.
+	Owner *proc.Owner
+	// Dir holds sockets, logs and bootstrap files; it must be short (Unix sockets) and exist.
+	Dir string
+	// App is what to run.
+	App *config.App
+	// AppDir is the folder of the App file, in which apps run; empty for built-in apps.
+	AppDir string
+	// Rules are applied before the lab counts as started.
+	Rules []config.File
+	// Exact removes Envoy's merge window (profile: exact).
+	Exact bool
+	// Concurrency is the number of Envoy's worker threads; 0 takes 1.
+	Concurrency int
+	// AccessLog and Zipkin are where Envoys send, as unix:///path; empty sends nothing.
+	AccessLog, Zipkin string
+	// DrainTime of old listeners; 0 takes 5 s.
+	DrainTime time.Duration
+	// Env is what apps get besides their own variables (PATH and the like).
+	Env []string
+	// Log takes what happens; nil discards.
+	Log *slog.Logger
+}
+
+// Lab is a running mesh.
+type Lab struct {
+	opts   Options
+	block  *block
+	client *mesh.Client
+
+	mu        sync.Mutex
+	instances []*Instance
+	control   *proc.Process
+	rules     []config.File
+	closed    bool
+	// planned are processes whose end is not a failure.
+	planned map[*proc.Process]bool
+	failed  chan error
+}
+
+// Instance is one workload of a lab.
+type Instance struct {
+	mesh.Workload
+	// Gateway instances have no app.
+	Command []string
+	// ControlSocket is where the built-in backend takes orders; empty for other apps.
+	ControlSocket string
+
+	env     map[string]string
+	dir     string
+	workDir string
+	app     *proc.Process
+	envoy   *envoy.Envoy
+}
+
+// ID is the id of the instance's proxy.
+func (i *Instance) ID() string { return mesh.ProxyID(i.Kind, &i.Workload.Workload) }
+
+// Admin is the admin interface of the instance's Envoy.
+func (i *Instance) Admin() *envoy.Admin { return envoy.NewAdmin(i.adminAddress()) }
+
+func (i *Instance) adminAddress() string { return "unix://" + filepath.Join(i.dir, "admin.sock") }
+
+// Start brings a mesh up and returns when every workload listens, every proxy has its configuration, and the rules
+// are effective. Whatever fails, nothing stays behind.
+func Start(ctx context.Context, o Options) (*Lab, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 1
+	}
+	b, err := takeBlock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{
+		opts: o, block: b, rules: o.Rules, planned: map[*proc.Process]bool{}, failed: make(chan error, 16),
+		client: mesh.NewClient(filepath.Join(o.Dir, "api.sock")),
+	}
+	if err := l.start(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (l *Lab) start(ctx context.Context) error {
+	docs, problems := config.Parse(l.opts.App.Manifests...)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	if err := l.plan(config.Set{}.With(docs...)); err != nil {
+		return err
+	}
+	if err := l.startControlPlane(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, i := range l.instances {
+		g.Go(func() error { return l.startApp(ctx, i) })
+		g.Go(func() error { return l.startEnvoy(ctx, i) })
+	}
+	g.Go(func() error { return l.applyAll(ctx) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return l.settle(ctx)
+}
+
+// settle waits until all proxies hold the newest configuration and take traffic with it.
+func (l *Lab) settle(ctx context.Context) error {
+	ids := make([]string, len(l.instances))
+	for i, inst := range l.instances {
+		ids[i] = inst.ID()
+	}
+	if err := l.client.WaitLive(ctx, ids...); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, i := range l.instances {
+		g.Go(func() error { return i.envoy.Ready(ctx) })
+	}
+	return g.Wait()
+}
+
+// applyAll tells a fresh control plane everything: manifests, workloads, rules.
+func (l *Lab) applyAll(ctx context.Context) error {
+	_, err := l.client.Apply(ctx, mesh.ApplyRequest{
+		Replace:   true,
+		Files:     slices.Concat(l.opts.App.Manifests, l.rules),
+		Workloads: l.workloads(),
+		Timeout:   30 * time.Second,
+	})
+	return err
+}
+
+func (l *Lab) workloads() []mesh.Workload {
+	out := make([]mesh.Workload, len(l.instances))
+	for i, inst := range l.instances {
+		out[i] = inst.Workload
+	}
+	return out
+}
+
+// Client talks to the lab's control plane.
+func (l *Lab) Client() *mesh.Client { return l.client }
+
+// Apply adds rules and waits until they are effective; they come back with a restarted control plane.
+func (l *Lab) Apply(ctx context.Context, files ...config.File) (mesh.ApplyResponse, error) {
+	resp, err := l.client.Apply(ctx, mesh.ApplyRequest{Files: files})
+	if err == nil {
+		l.mu.Lock()
+		l.rules = append(l.rules, files...)
+		l.mu.Unlock()
+	}
+	return resp, err
+}
+
+// Remember notes rules that a stopped control plane shall have when it is started again.
+func (l *Lab) Remember(files ...config.File) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rules = append(l.rules, files...)
+}
+
+// Instances are the workloads, the gateway first.
+func (l *Lab) Instances() []*Instance { return l.instances }
+
+// Instance finds a workload by its name, or the only one of a Deployment.
+func (l *Lab) Instance(name string) (*Instance, bool) {
+	for _, i := range l.instances {
+		if i.Name == name || i.Owner == name {
+			return i, true
+		}
+	}
+	return nil, false
+}
+
+// GatewayAddress is the address of the ingress gateway.
+func (l *Lab) GatewayAddress() string { return l.block.sidecar(0) }
+
+// Failed gets an error when a process ends that nobody ended on purpose.
+func (l *Lab) Failed() <-chan error { return l.failed }
+
+// watch reports the unplanned end of a process.
+func (l *Lab) watch(what string, p *proc.Process) {
+	go func() {
+		<-p.Done()
+		l.mu.Lock()
+		quiet := l.closed || l.planned[p]
+		l.mu.Unlock()
+		if quiet {
+			return
+		}
+		err := fmt.Errorf("%s ended by itself: %v", what, p.Err())
+		if tail := p.LogTail(5); len(tail) > 0 {
+			err = fmt.Errorf("%w\nits last lines:\n    %s", err, joinLines(tail))
+		}
+		select {
+		case l.failed <- err:
+		default:
+		}
+	}()
+}
+
+// Close ends all processes of the lab and waits for them.
+func (l *Lab) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	var all []*proc.Process
+	for _, i := range l.instances {
+		if i.app != nil {
+			all = append(all, i.app)
+		}
+		if i.envoy != nil {
+			all = append(all, i.envoy.Process())
+		}
+	}
+	if l.control != nil {
+		all = append(all, l.control)
+	}
+	l.mu.Unlock()
+	var g errgroup.Group
+	for _, p := range all {
+		g.Go(p.Kill)
+	}
+	err := g.Wait()
+	l.block.close()
+	return err
+}
+
+func logFile(dir, name string) (io.WriteCloser, error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("log of a process: %w", err)
+	}
+	return f, nil
+}

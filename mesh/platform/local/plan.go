@@ -1,0 +1,166 @@
+package local
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/registry/static"
+)
+
+// GatewayName is the ingress gateway's workload, as Istio calls it.
+const GatewayName = "istio-ingressgateway"
+
+// proxyPort is where a sidecar takes its app's HTTP proxy requests.
+const proxyPort = 15001
+
+// firstTCPPort is where a sidecar's listeners for TCP services begin.
+const firstTCPPort = 15100
+
+// plan gives every workload its addresses and its command.
+func (l *Lab) plan(docs config.Set) error {
+	snap, problems := config.Build(docs, model.Snapshot{}, nil)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	problems = nil
+	var services []*model.Service
+	for _, s := range snap.Services.All() {
+		services = append(services, s)
+	}
+	gateway := &Instance{Workload: mesh.Workload{Kind: model.Router, Workload: model.Workload{
+		Name: GatewayName, Owner: GatewayName, Namespace: "istio-system", ServiceAccount: GatewayName,
+		Labels:  map[string]string{"istio": "ingressgateway", "app": GatewayName},
+		Address: l.block.sidecar(0),
+	}}}
+	l.instances = append(l.instances, gateway)
+	for _, inst := range config.Instances(docs) {
+		k := len(l.instances)
+		if k > maxWorkloads {
+			problems.Errorf("TOO-MANY-WORKLOADS", inst.Pos, "a loopback lab has room for %d workloads", maxWorkloads)
+			break
+		}
+		i := l.instance(k, inst, services)
+		run, ok := l.opts.App.Run[inst.Owner]
+		if !ok {
+			problems.Errorf("NO-COMMAND", inst.Pos, "the app does not say how %s runs as a process", inst.Owner)
+			problems.Hint("add spec.run.%s.command to %s", inst.Owner, l.opts.App.Pos.File)
+			continue
+		}
+		command, err := l.expand(i, run.Command)
+		if err != nil {
+			problems.Errorf("BAD-COMMAND", run.Pos, "command of %s: %v", inst.Owner, err)
+			continue
+		}
+		i.Command = command
+		for k, v := range run.Env {
+			words, err := l.expand(i, []string{v})
+			if err != nil {
+				problems.Errorf("BAD-COMMAND", run.Pos, "variable %s of %s: %v", k, inst.Owner, err)
+				continue
+			}
+			i.env[k] = words[0]
+		}
+		i.workDir = filepath.Join(l.opts.AppDir, run.Dir)
+		l.instances = append(l.instances, i)
+	}
+	for _, i := range l.instances {
+		i.dir = filepath.Join(l.opts.Dir, i.Name)
+		if err := os.MkdirAll(i.dir, 0o700); err != nil {
+			return fmt.Errorf("folder of %s: %w", i.Name, err)
+		}
+	}
+	return problems.Err()
+}
+
+func (l *Lab) instance(k int, inst config.Instance, services []*model.Service) *Instance {
+	w := model.Workload{
+		Name: inst.Name, Owner: inst.Owner, Namespace: inst.Namespace, ServiceAccount: inst.ServiceAccount,
+		Labels: inst.Labels, Locality: inst.Locality, Pos: inst.Pos,
+		Address: l.block.sidecar(k), ProxyPort: proxyPort,
+		Inbound: static.Inbound(inst, services),
+	}
+	for n := range w.Inbound {
+		in := &w.Inbound[n]
+		in.Listen = model.Socket{Address: l.block.sidecar(k), Port: in.App.Port}
+		in.App.Address = l.block.app(k)
+	}
+	port := uint32(firstTCPPort)
+	for _, s := range services {
+		for _, p := range s.Ports {
+			if !p.Protocol.IsHTTP() && p.Protocol != model.UDP {
+				w.Outbound = append(w.Outbound, model.OutboundTCP{
+					Host: s.Host, Port: p.Number, Listen: model.Socket{Address: w.Address, Port: port},
+				})
+				port++
+			}
+		}
+	}
+	proxy := fmt.Sprintf("http://%s:%d", w.Address, proxyPort)
+	env := map[string]string{
+		"HTTP_PROXY": proxy, "http_proxy": proxy, "HTTPS_PROXY": proxy, "https_proxy": proxy,
+		"HOSTNAME": inst.Name, "POD_NAME": inst.Name, "POD_NAMESPACE": inst.Namespace, "WORKLOAD_NAME": inst.Owner,
+	}
+	for k, v := range inst.Env {
+		env[k] = v
+	}
+	return &Instance{
+		Workload:      mesh.Workload{Kind: model.Sidecar, Workload: w},
+		ControlSocket: filepath.Join(l.opts.Dir, inst.Name, "control.sock"),
+		env:           env,
+	}
+}
+
+// commandData is what a command's template may name.
+type commandData struct {
+	// Squall is the path of this program.
+	Squall string
+	// Address and Port are where the app must listen; Port is its first port.
+	Address string
+	Port    uint32
+	// ControlSocket is a socket path for apps that take orders.
+	ControlSocket string
+
+	instance *Instance
+}
+
+// Upstream gives the address of the sidecar's listener for a TCP service.
+func (c commandData) Upstream(service string, port int) (string, error) {
+	for _, o := range c.instance.Outbound {
+		if o.Port == uint32(port) && (o.Host == service || strings.HasPrefix(o.Host, service+".")) {
+			return fmt.Sprintf("%s:%d", o.Listen.Address, o.Listen.Port), nil
+		}
+	}
+	return "", fmt.Errorf("no TCP service %s has a port %d", service, port)
+}
+
+func (l *Lab) expand(i *Instance, command []string) ([]string, error) {
+	data := commandData{
+		Squall: l.opts.Squall, Address: strings.TrimSuffix(i.Address, ".1") + ".2",
+		ControlSocket: i.ControlSocket, instance: i,
+	}
+	if len(i.Inbound) > 0 {
+		data.Address, data.Port = i.Inbound[0].App.Address, i.Inbound[0].App.Port
+	}
+	out := make([]string, len(command))
+	for n, word := range command {
+		t, err := template.New("command").Option("missingkey=error").Parse(word)
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		if err := t.Execute(&b, data); err != nil {
+			return nil, err
+		}
+		out[n] = b.String()
+	}
+	return out, nil
+}
+
+func joinLines(lines []string) string { return strings.Join(lines, "\n    ") }

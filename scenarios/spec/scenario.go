@@ -1,0 +1,330 @@
+package spec
+
+// Scenario is an experiment: an app, rules, load, what happens when, and what must hold.
+type Scenario struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       Spec     `json:"spec"`
+}
+
+// Metadata names a scenario.
+type Metadata struct {
+	// Name in reports and folders: lower-case letters, digits and dashes.
+	Name string `json:"name"`
+	// Tags by which runs pick scenarios.
+	Tags []string `json:"tags,omitempty"`
+}
+
+// Spec is the content of a scenario.
+type Spec struct {
+	// Title is one sentence: what is shown.
+	Title string `json:"title"`
+	// App is a built-in app (bookinfo, backend, tcp-echo), or the path of an App file.
+	App string `json:"app"`
+	// Envoy sets how proxies are run.
+	Envoy Envoy `json:"envoy,omitempty"`
+	// Config lists Istio YAML: paths relative to the scenario, or documents inline.
+	Config []Config `json:"config,omitempty"`
+	// Warmup is how long load runs before t = 0, unjudged; 2s if unset.
+	Warmup *Duration `json:"warmup,omitempty"`
+	// Load lists the streams of requests.
+	Load []Load `json:"load"`
+	// Timeline lists what happens, and when.
+	Timeline []Item `json:"timeline,omitempty"`
+	// Checks list what must hold.
+	Checks []Check `json:"checks"`
+	// AbortIf stops the run, which then fails.
+	AbortIf []Abort `json:"abortIf,omitempty"`
+}
+
+// Envoy sets how proxies are run.
+type Envoy struct {
+	// Profile is istio (default: Istio's own settings) or exact (one worker, no merge window).
+	Profile string `json:"profile,omitempty"`
+}
+
+// Load is one stream of requests.
+type Load struct {
+	// Name of the load, which checks use.
+	Name string `json:"name"`
+	// Rate of requests: 20/s, 300/m. The load is open: requests are due whether or not earlier ones are answered.
+	Rate string `json:"rate"`
+	// Duration from t = 0.
+	Duration Duration `json:"duration"`
+	// At is when the load starts, from t = 0. A load that starts later has no warm-up.
+	At Duration `json:"at,omitempty"`
+	// Pacing is constant (default) or poisson.
+	Pacing string `json:"pacing,omitempty"`
+	// Request that is sent.
+	Request Request `json:"request"`
+	// Timeout of a request; 30s if unset.
+	Timeout Duration `json:"timeout,omitempty"`
+	// Value is what to keep of each answer, to tell versions apart.
+	Value *Value `json:"value,omitempty"`
+}
+
+// Request is what a load sends.
+type Request struct {
+	// Path, /productpage for instance. Required.
+	Path string `json:"path"`
+	// Method; GET if unset.
+	Method string `json:"method,omitempty"`
+	// Headers to send.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Body to send.
+	Body string `json:"body,omitempty"`
+	// Host header; the gateway's address if unset.
+	Host string `json:"host,omitempty"`
+	// As is a login of the App file.
+	As string `json:"as,omitempty"`
+	// From is a workload whose sidecar sends the requests to http://Host/Path; the ingress gateway takes them if unset.
+	From string `json:"from,omitempty"`
+}
+
+// Value is what a load keeps of an answer: a header, or the first group of a regular expression found in the body.
+type Value struct {
+	Header string `json:"header,omitempty"`
+	Body   string `json:"body,omitempty"`
+}
+
+// Item is something that happens. Exactly one of its actions is set.
+type Item struct {
+	// At is when, from t = 0.
+	At Duration `json:"at"`
+	// For is how long it lasts, where it lasts: a fault, a hold. Unset: to the end of the load.
+	For Duration `json:"for,omitempty"`
+	// Name of the phase that it opens. A phase lasts for For, or else until the next named item.
+	Name string `json:"name,omitempty"`
+
+	// Fault breaks something for a while.
+	Fault *Fault `json:"fault,omitempty"`
+	// Apply adds rules, or replaces those of the same kind, namespace and name.
+	Apply []Config `json:"apply,omitempty"`
+	// Delete takes rules away.
+	Delete []Ref `json:"delete,omitempty"`
+	// Hold keeps requests open at the built-in backend, for For.
+	Hold *Hold `json:"hold,omitempty"`
+	// Release lets held requests go.
+	Release *Release `json:"release,omitempty"`
+	// Script sets what the built-in backend answers; it ends with For.
+	Script *Script `json:"script,omitempty"`
+	// Restart ends and starts a workload again: "sidecar", "app" or "both".
+	Restart *Process `json:"restart,omitempty"`
+}
+
+// Ref names a rule.
+type Ref struct {
+	Kind      string `json:"kind"`
+	Name      string `json:"name"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Fault is what is broken: exactly one of its kinds.
+type Fault struct {
+	// Delay holds calls to a service, on the caller's side.
+	Delay *HTTPFault `json:"delay,omitempty"`
+	// Abort answers calls to a service, on the caller's side.
+	Abort *HTTPFault `json:"abort,omitempty"`
+	// Kill ends a workload's processes with SIGKILL and starts them again at the end.
+	Kill *Process `json:"kill,omitempty"`
+	// Pause stops a workload's processes with SIGSTOP and lets them go on at the end.
+	Pause *Process `json:"pause,omitempty"`
+	// ControlPlane stops the control plane and starts it again at the end.
+	ControlPlane string `json:"controlPlane,omitempty"`
+}
+
+// HTTPFault is a delay or an abort of calls to a service.
+type HTTPFault struct {
+	// To is the service: ratings.
+	To string `json:"to"`
+	// From picks the callers by workload label app; all if unset, gateways included.
+	From string `json:"from,omitempty"`
+	// Headers that a request must have, with these values.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Fixed time of a delay.
+	Fixed Duration `json:"fixed,omitempty"`
+	// Status of an abort.
+	Status uint32 `json:"status,omitempty"`
+	// GRPCStatus of an abort.
+	GRPCStatus *uint32 `json:"grpcStatus,omitempty"`
+	// Percent of the calls; 100 if unset.
+	Percent *float64 `json:"percent,omitempty"`
+}
+
+// Process names processes of a workload.
+type Process struct {
+	// Workload is a Deployment or one instance of it.
+	Workload string `json:"workload"`
+	// Target is app (default), sidecar or both.
+	Target string `json:"target,omitempty"`
+}
+
+// Match picks requests at the backend. Unset fields match everything.
+type Match struct {
+	// Workload is the backend's Deployment; all of them if unset.
+	Workload string `json:"workload,omitempty"`
+	// Port is http, http2, grpc or tcp.
+	Port string `json:"port,omitempty"`
+	// PathPrefix and Headers must fit.
+	PathPrefix string            `json:"pathPrefix,omitempty"`
+	Headers    map[string]string `json:"headers,omitempty"`
+}
+
+// Hold keeps requests open.
+type Hold struct{ Match }
+
+// Release lets held requests go.
+type Release struct {
+	// Workload is the backend's Deployment; all of them if unset.
+	Workload string `json:"workload,omitempty"`
+	// Count of requests, oldest first; all, and the end of holding, if unset.
+	Count *int `json:"count,omitempty"`
+}
+
+// Script is what the backend answers to requests that match, one outcome per attempt; the last one repeats.
+type Script struct {
+	Match
+	Outcomes []Outcome `json:"outcomes"`
+}
+
+// Outcome is one scripted answer.
+type Outcome struct {
+	Status int               `json:"status,omitempty"`
+	Header map[string]string `json:"headers,omitempty"`
+	Body   string            `json:"body,omitempty"`
+	Delay  Duration          `json:"delay,omitempty"`
+	// End is answer (default), reset, close or hang.
+	End string `json:"end,omitempty"`
+}
+
+// Check is something that must hold: exactly one kind of check.
+type Check struct {
+	// Name in reports; made from the check if unset.
+	Name string `json:"name,omitempty"`
+	// Phase that is judged: a name of the timeline, before, after or all (default).
+	Phase string `json:"phase,omitempty"`
+
+	// Load picks the requests of one load, for success, status, errors and quantiles.
+	Load string `json:"load,omitempty"`
+	// Success is the share of answers below 500.
+	Success *Bound `json:"success,omitempty"`
+	// Status gives the share or number of each status; 0 is no answer.
+	Status map[string]Bound `json:"status,omitempty"`
+	// P50 to P99 bound the latency, counted from when requests were due.
+	P50 *Bound `json:"p50,omitempty"`
+	P90 *Bound `json:"p90,omitempty"`
+	P95 *Bound `json:"p95,omitempty"`
+	P99 *Bound `json:"p99,omitempty"`
+	// Max bounds the slowest, Min the fastest.
+	Max *Bound `json:"max,omitempty"`
+	Min *Bound `json:"min,omitempty"`
+	// Values gives the share or number of each value that the load kept.
+	Values map[string]Bound `json:"values,omitempty"`
+
+	// Requests picks calls between workloads by the proxies' own logs; Share and Count bound them.
+	Requests *Requests `json:"requests,omitempty"`
+	// Share of the calls from and to these workloads that have the flags and status asked for.
+	Share *Bound `json:"share,omitempty"`
+	// Count of the calls.
+	Count *Bound `json:"count,omitempty"`
+
+	// Split tests the shares of a load's values against a target.
+	Split *Split `json:"split,omitempty"`
+	// PromQL is evaluated at the end of the phase; $phase is its length. Is bounds every sample of the result.
+	PromQL string `json:"promql,omitempty"`
+	Is     *Bound `json:"is,omitempty"`
+	// Counter is a statistic of one proxy; Delta of it bounds its growth over the phase.
+	Counter *Counter `json:"counter,omitempty"`
+	// Trace describes a trace that the phase must have.
+	Trace *Trace `json:"trace,omitempty"`
+	// Recovery is how soon after the last fault a load is well again.
+	Recovery *Recovery `json:"recovery,omitempty"`
+	// Ejected is the endpoints that a proxy has thrown out during the phase.
+	Ejected *Ejected `json:"ejected,omitempty"`
+}
+
+// Requests picks calls.
+type Requests struct {
+	// From and To are Deployments or values of the label app; a gateway is istio-ingressgateway.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// Flags that the call must have among its response flags.
+	Flags string `json:"flags,omitempty"`
+	// NoFlags asks for calls without any flag.
+	NoFlags bool `json:"noFlags,omitempty"`
+	// Status that the call must have.
+	Status int `json:"status,omitempty"`
+	// Attempts that the caller's proxy made.
+	Attempts int `json:"attempts,omitempty"`
+	// Version is the label version of the workload that answered.
+	Version string `json:"version,omitempty"`
+}
+
+// Split tests shares with stated errors.
+type Split struct {
+	// Load whose values are counted.
+	Load string `json:"load"`
+	// Want gives each value's share in percent; they sum to 100.
+	Want map[string]float64 `json:"want"`
+	// Tolerance in percentage points.
+	Tolerance float64 `json:"tolerance"`
+	// FalsePass is the chance to pass although a share is off by the tolerance; 0.01 if unset.
+	FalsePass float64 `json:"falsePass,omitempty"`
+	// FalseFail is the chance to fail although all shares are within the tolerance; 0.001 if unset.
+	FalseFail float64 `json:"falseFail,omitempty"`
+}
+
+// Counter names a statistic.
+type Counter struct {
+	// Proxy is a Deployment or instance; istio-ingressgateway is the gateway.
+	Proxy string `json:"proxy"`
+	// Name as Envoy has it.
+	Name string `json:"name"`
+	// Delta bounds its growth.
+	Delta Bound `json:"delta"`
+	// Traffic is a counter of the same proxy that must have grown, so that a zero means something; upstream_rq_total of the
+	// same cluster if unset and the delta may be zero.
+	Traffic string `json:"traffic,omitempty"`
+}
+
+// Trace describes the shape of a trace. Unset fields are not compared.
+type Trace struct {
+	// Root is the service of the first span.
+	Root string `json:"root,omitempty"`
+	// Services are all that take part, sorted.
+	Services []string `json:"services,omitempty"`
+	Spans    int      `json:"spans,omitempty"`
+	Depth    int      `json:"depth,omitempty"`
+	// Load whose requests are looked up; the first load if unset. At least Share percent (100) must have the shape.
+	Load  string  `json:"load,omitempty"`
+	Share float64 `json:"share,omitempty"`
+}
+
+// Recovery is how soon a load is well again after the last fault ended.
+type Recovery struct {
+	Load string `json:"load"`
+	// Within is the time allowed.
+	Within Duration `json:"within"`
+	// Success bounds the share of answers below 500 from then to the end.
+	Success Bound `json:"success"`
+}
+
+// Ejected is what outlier detection did.
+type Ejected struct {
+	// Proxy whose view counts, and To, the service (with Port, if it has several).
+	Proxy string `json:"proxy"`
+	To    string `json:"to"`
+	Port  uint32 `json:"port,omitempty"`
+	// Workloads that must have been thrown out at some time of the phase: exactly these Deployments.
+	Workloads []string `json:"workloads"`
+	// Back asks that they are back at the phase's end.
+	Back bool `json:"back,omitempty"`
+}
+
+// Abort is a guard rail.
+type Abort struct {
+	Load    string   `json:"load"`
+	Success Bound    `json:"success"`
+	For     Duration `json:"for"`
+}

@@ -1,0 +1,143 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Duration is a time in Go's form: 1.5s, 200ms.
+type Duration time.Duration
+
+// D gives the plain duration.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+// UnmarshalText reads 1.5s. Negative times are refused.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("a time such as 500ms or 10s is wanted")
+	}
+	if v < 0 {
+		return fmt.Errorf("a time must not be negative")
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes 1.5s.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// Unit says what a bound's number is.
+type Unit string
+
+// The units of bounds.
+const (
+	Number  Unit = ""
+	Percent Unit = "%"
+	Time    Unit = "time"
+)
+
+// Bound compares a measured number with a limit: ">= 99.9%", "< 200ms", "== 0", "12". Without an operator it is "==".
+type Bound struct {
+	Op    string
+	Value float64
+	Unit  Unit
+}
+
+var operators = []string{"==", "!=", ">=", "<=", ">", "<"}
+
+// UnmarshalText reads an operator and a number, a percentage or a time.
+func (b *Bound) UnmarshalText(text []byte) error {
+	s := strings.TrimSpace(string(text))
+	out := Bound{Op: "=="}
+	for _, op := range operators {
+		if rest, ok := strings.CutPrefix(s, op); ok {
+			out.Op, s = op, strings.TrimSpace(rest)
+			break
+		}
+	}
+	if rest, ok := strings.CutSuffix(s, "%"); ok {
+		out.Unit, s = Percent, strings.TrimSpace(rest)
+	} else if d, err := time.ParseDuration(s); err == nil && s != "0" {
+		out.Unit, out.Value = Time, float64(d)
+		*b = out
+		return nil
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return fmt.Errorf("a comparison such as \">= 99.9%%\", \"< 200ms\" or \"== 0\" is wanted")
+	}
+	out.Value = v
+	*b = out
+	return nil
+}
+
+// MarshalText writes the bound as it is read.
+func (b Bound) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+func (b Bound) String() string {
+	return b.Op + " " + b.Format(b.Value)
+}
+
+// Format writes a number in the bound's unit; times are in nanoseconds.
+func (b Bound) Format(v float64) string {
+	switch b.Unit {
+	case Percent:
+		return strconv.FormatFloat(v, 'g', 6, 64) + "%"
+	case Time:
+		return time.Duration(v).Round(10 * time.Microsecond).String()
+	case Number:
+	}
+	return strconv.FormatFloat(v, 'g', 10, 64)
+}
+
+// Holds compares a number of the bound's unit with its limit.
+func (b Bound) Holds(v float64) bool {
+	const eps = 1e-9
+	switch b.Op {
+	case "==":
+		return v > b.Value-eps && v < b.Value+eps
+	case "!=":
+		return v < b.Value-eps || v > b.Value+eps
+	case ">=":
+		return v >= b.Value-eps
+	case "<=":
+		return v <= b.Value+eps
+	case ">":
+		return v > b.Value
+	case "<":
+		return v < b.Value
+	}
+	return false
+}
+
+// Config is a file's path, or a document inline.
+type Config struct {
+	Path   string
+	Inline json.RawMessage
+}
+
+// UnmarshalJSON takes a string as a path and an object as a document.
+func (c *Config) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, &c.Path)
+	}
+	if len(b) == 0 || b[0] != '{' {
+		return fmt.Errorf("a file's path or a document is wanted")
+	}
+	c.Inline = append(json.RawMessage(nil), b...)
+	return nil
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (c Config) MarshalJSON() ([]byte, error) {
+	if c.Inline != nil {
+		return c.Inline, nil
+	}
+	return json.Marshal(c.Path)
+}
