@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -34,7 +35,7 @@ func workloads(s config.Set) []*model.Workload {
 	for i, inst := range config.Instances(s) {
 		out = append(out, &model.Workload{
 			Name: inst.Name, Owner: inst.Owner, Namespace: inst.Namespace, ServiceAccount: inst.ServiceAccount, Labels: inst.Labels,
-			Locality: inst.Locality, Address: "198.18.64." + string(rune('1'+i)), Inbound: static.Inbound(inst, services), Pos: inst.Pos,
+			Locality: inst.Locality, Address: fmt.Sprintf("198.18.64.%d", i+1), Inbound: static.Inbound(inst, services), Pos: inst.Pos,
 		})
 	}
 	return out

@@ -36,7 +36,7 @@ func Build(s Set, base model.Snapshot, workloads []*model.Workload) (model.Snaps
 	}
 	b.gateways()
 	b.virtualServices()
-	found := b.diags.Sorted()
+	found := finished(b.diags)
 	if found.HasErrors() {
 		return base, found
 	}

@@ -135,8 +135,10 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path, what string) bo
 		f, ok := fields[p.name]
 		if !ok {
 			var names []string
-			for name := range fields {
-				names = append(names, name)
+			for name, f := range fields {
+				if f.Kind() != reflect.Interface { // those are kept by the API server, not written by people
+					names = append(names, name)
+				}
 			}
 			slices.Sort(names)
 			d.errorf("UNKNOWN-FIELD", p.key, at, "unknown field %q in %s", p.name, what)

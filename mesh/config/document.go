@@ -52,14 +52,19 @@ func (d *Document) Where(path string) diag.Pos {
 	return d.Pos
 }
 
-// damaged reports whether something at or below the path could not be decoded, so that its absence means nothing.
+// damaged reports whether something at, above or below the path could not be decoded, so that its absence means nothing.
 func (d *Document) damaged(path string) bool {
 	for _, b := range d.broken {
-		if b == path || strings.HasPrefix(b, path) && (b[len(path)] == '.' || b[len(path)] == '[') {
+		if within(b, path) || within(path, b) {
 			return true
 		}
 	}
 	return false
+}
+
+// within reports whether a path is another one or lies below it.
+func within(path, other string) bool {
+	return strings.HasPrefix(path, other) && (len(path) == len(other) || path[len(other)] == '.' || path[len(other)] == '[')
 }
 
 // places maps the paths of fields to where they are written.

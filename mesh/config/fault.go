@@ -32,7 +32,7 @@ func (r reporter) fault(in *networking.HTTPFaultInjection, path string) *model.F
 
 func (r reporter) delay(in *networking.HTTPFaultInjection_Delay, path string) *model.Delay {
 	if in.GetFixedDelay() == nil {
-		r.missing(path+".fixedDelay", "a delay needs a fixedDelay")
+		r.missing(path, "a delay needs a fixedDelay")
 		return nil
 	}
 	out := &model.Delay{Fixed: r.duration(in.GetFixedDelay(), path+".fixedDelay", false)}
@@ -62,7 +62,11 @@ func (r reporter) abort(in *networking.HTTPFaultInjection_Abort, path string) *m
 		code, ok := grpcStatus(e.GrpcStatus)
 		if !ok {
 			r.errorf("BAD-STATUS", path+".grpcStatus", "gRPC has no status %q", shorten(e.GrpcStatus))
-			r.hint("%s, or a number from 0 to 16", didYouMean(e.GrpcStatus, grpcStatuses))
+			if near := nearest(e.GrpcStatus, grpcStatuses); near != "" {
+				r.hint("did you mean %s?", near)
+			} else {
+				r.hint("a name such as UNAVAILABLE, or a number from 0 to 16")
+			}
 			return nil
 		}
 		out.GRPCStatus = &code

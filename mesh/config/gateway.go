@@ -45,10 +45,6 @@ func (r reporter) server(in *networking.Server, path string, names map[string]bo
 		names[in.Port.Name] = true
 		out.Protocol = r.gatewayProtocol(in.Port.Protocol, path+".port.protocol")
 	}
-	if in.Tls != nil && !in.Tls.HttpsRedirect && !r.doc.damaged(path+".tls") {
-		r.errorf("UNSUPPORTED-FIELD", path+".tls", "TLS at gateways is not supported yet")
-		r.hint("only httpsRedirect: true is; serve plain HTTP until then")
-	}
 	if len(in.Hosts) == 0 {
 		r.missing(path+".hosts", "a server needs hosts")
 		r.hint(`for any host: ["*"]`)

@@ -111,7 +111,6 @@ func (c *routes) matchGateways(in []string, path string) []string {
 		if !slices.Contains(c.gateways, key) && !c.delegate {
 			c.errorf("UNKNOWN-GATEWAY", at(path, i), "the gateway %q is not among the rule's gateways", g)
 			c.hint("add it to spec.gateways; without that list a rule holds for %q alone", model.MeshGateway)
-			continue
 		}
 		out = append(out, key)
 	}

@@ -23,7 +23,7 @@ func Parse(files ...File) ([]*Document, diag.List) {
 	for _, f := range files {
 		docs = append(docs, parseFile(f, &diags)...)
 	}
-	return docs, diags.Sorted()
+	return docs, finished(diags)
 }
 
 func parseFile(f File, diags *diag.List) []*Document {

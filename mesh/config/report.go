@@ -10,6 +10,19 @@ import (
 	"github.com/squallmesh/squall/mesh/diag"
 )
 
+// finished sorts findings and keeps one where an alias led to the same place twice.
+func finished(l diag.List) diag.List {
+	l = l.Sorted()
+	out := l[:0]
+	for _, d := range l {
+		if n := len(out); n > 0 && out[n-1].Pos == d.Pos && out[n-1].Code == d.Code && out[n-1].Message == d.Message {
+			continue
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
 // reporter adds findings that point at the fields of one document.
 type reporter struct {
 	doc   *Document
@@ -70,7 +83,7 @@ func (r reporter) regex(expr, path string) {
 }
 
 func (r reporter) port(n uint32, path string) {
-	if n < 1 || n > 65535 {
+	if (n < 1 || n > 65535) && !r.doc.damaged(path) {
 		r.errorf("BAD-PORT", path, "a port lies between 1 and 65535, not at %d", n)
 	}
 }

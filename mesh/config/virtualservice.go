@@ -126,8 +126,8 @@ func (c *routes) httpRoute(in *networking.HTTPRoute, path string) *model.HTTPRou
 		Pos:            c.pos(path),
 	}
 	c.action(in, path)
-	if in.Fault.GetAbort() != nil && in.Retries.GetAttempts() > 0 {
-		c.warnf("FAULT-NO-RETRY", path+".retries", "retries do not act on the aborts that this route injects itself")
+	if in.Fault != nil && in.Retries.GetAttempts() > 0 {
+		c.warnf("FAULT-NO-RETRY", path+".retries", "retries do not act on the faults that this route injects itself")
 		c.hint("inject the fault on the side of the called service, or by a scenario's fault")
 	}
 	return out
