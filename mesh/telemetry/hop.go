@@ -48,8 +48,9 @@ type Hop struct {
 	Method    string `json:"method,omitempty"`
 	Scheme    string `json:"scheme,omitempty"`
 	Authority string `json:"authority,omitempty"`
-	// Path as it arrived, with its query.
-	Path string `json:"path,omitempty"`
+	// Path with its query, as it was sent on; OriginalPath is what it was before the proxy rewrote it, or empty.
+	Path         string `json:"path,omitempty"`
+	OriginalPath string `json:"originalPath,omitempty"`
 	// EndUser is the header of that name, by which Bookinfo tells who is logged in.
 	EndUser string `json:"endUser,omitempty"`
 	// UserAgent of the caller.
@@ -59,7 +60,8 @@ type Hop struct {
 	Status int `json:"status,omitempty"`
 	// GRPCStatus is the number in grpc-status, or empty.
 	GRPCStatus string `json:"grpcStatus,omitempty"`
-	// Flags are Envoy's response flags in its short letters, sorted; empty if all was well.
+	// Flags are Envoy's response flags in its short letters; empty if all was well. URX comes first, as in Envoy's own logs:
+	// it says that retries were spent, the others then are those of the last attempt.
 	Flags []string `json:"flags,omitempty"`
 	// Details is Envoy's response_code_details, or for a connection how it ended.
 	Details string `json:"details,omitempty"`
@@ -77,6 +79,8 @@ type Hop struct {
 	UpstreamTime time.Duration `json:"upstreamTime,omitempty"`
 	// Attempts that were made upstream; 0 if none.
 	Attempts int `json:"attempts,omitempty"`
+	// Attempt says which of the caller's attempts this is, from 1; 0 if the caller does not tell.
+	Attempt int `json:"attempt,omitempty"`
 
 	// DownstreamRemote is the caller's address, host:port; DownstreamLocal the one it called.
 	DownstreamRemote string `json:"downstreamRemote,omitempty"`
@@ -101,7 +105,7 @@ func (h *Hop) End() time.Time { return h.Time.Add(h.Duration) }
 // HasFlag tells whether a response flag is set.
 func (h *Hop) HasFlag(flag string) bool { return slices.Contains(h.Flags, flag) }
 
-// FlagString joins the flags as Envoy prints them: "UF,URX", or "-" without any.
+// FlagString joins the flags as Envoy prints them: "URX,UF", or "-" without any.
 func (h *Hop) FlagString() string {
 	if len(h.Flags) == 0 {
 		return "-"
