@@ -80,7 +80,8 @@ func run(env *environment) int {
 	root.SetArgs(env.args)
 	err := root.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
-	if err != nil && err.Error() != "" && !errors.Is(err, context.Canceled) {
+	interrupted := code == exitInterrupted || code == exitTerminated
+	if err != nil && err.Error() != "" && !(interrupted && errors.Is(err, context.Canceled)) {
 		_, _ = fmt.Fprintln(env.stderr, "squall:", err)
 	}
 	return code

@@ -17,7 +17,6 @@ import (
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/envoy"
-	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/proc"
 )
 
@@ -41,8 +40,6 @@ type Options struct {
 	Exact bool
 	// Concurrency is the number of Envoy's worker threads; 0 takes 1.
 	Concurrency int
-	// AccessLog and Zipkin are where Envoys send, as unix:///path; empty sends nothing.
-	AccessLog, Zipkin string
 	// DrainTime of old listeners; 0 takes 5 s.
 	DrainTime time.Duration
 	// Env is what apps get besides their own variables (PATH and the like).
@@ -50,6 +47,13 @@ type Options struct {
 	// Log takes what happens; nil discards.
 	Log *slog.Logger
 }
+
+// Sockets in a lab's folder on which somebody may collect what proxies report: access logs by gRPC, spans in Zipkin's
+// format by HTTP. What nobody collects is lost.
+const (
+	AccessLogSocket = "als.sock"
+	ZipkinSocket    = "zipkin.sock"
+)
 
 // Lab is a running mesh.
 type Lab struct {
@@ -124,12 +128,12 @@ func (l *Lab) start(ctx context.Context) error {
 	if err := l.startControlPlane(ctx); err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, starting := errgroup.WithContext(ctx)
 	for _, i := range l.instances {
-		g.Go(func() error { return l.startApp(ctx, i) })
-		g.Go(func() error { return l.startEnvoy(ctx, i) })
+		g.Go(func() error { return l.startApp(starting, i) })
+		g.Go(func() error { return l.startEnvoy(starting, i) })
 	}
-	g.Go(func() error { return l.applyAll(ctx) })
+	g.Go(func() error { return l.applyAll(starting) })
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -101,13 +101,18 @@ func (s *Server) Status() []Status {
 	return out
 }
 
-// WaitLive waits until the named proxies are connected and hold the newest version.
+// WaitLive waits until the named proxies are connected and hold the newest version. A proxy that refuses it is a
+// *RejectedError, one that does not come in time a *LateError.
 func (s *Server) WaitLive(ctx context.Context, ids ...string) error {
 	for {
 		s.mu.Lock()
 		changed := s.changed
 		late := &LateError{Missing: map[string]Stage{}}
+		var rejections []Rejection
 		for _, id := range ids {
+			if p := s.proxies[id]; p != nil {
+				rejections = append(rejections, p.rejections...)
+			}
 			if p := s.proxies[id]; p == nil || p.stream == nil {
 				late.Missing[id] = Connected
 			} else if p.complete < s.version {
@@ -115,6 +120,9 @@ func (s *Server) WaitLive(ctx context.Context, ids ...string) error {
 			}
 		}
 		s.mu.Unlock()
+		if len(rejections) > 0 {
+			return &RejectedError{rejections}
+		}
 		if len(late.Missing) == 0 {
 			return nil
 		}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/squallmesh/squall/mesh/platform/local"
+)
+
+func newUpCommand(env *environment) *cobra.Command {
+	var app, envoyPath, profile string
+	c := &cobra.Command{
+		Use:   "up [RULES...]",
+		Short: "Bring up a mesh and keep it until Ctrl-C",
+		Long: `Bring up a mesh around an app, apply the rules, print the addresses, and keep it until Ctrl-C.
+
+RULES are files or folders of Istio YAML. Without any, Bookinfo's gateway is opened.`,
+		Example: "  squall up\n  squall up bookinfo/rules/bookinfo-gateway.yaml bookinfo/rules/destination-rule-all.yaml",
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			a, dir, err := loadApp(app, ".")
+			if err != nil {
+				return invalid(err)
+			}
+			rules, err := readRules(args)
+			if err != nil {
+				return invalid(err)
+			}
+			if len(rules) == 0 && app == "bookinfo" {
+				rules = builtinRules("bookinfo-gateway", "destination-rule-all")
+			}
+			b, err := findEnvoy(c.Context(), env, envoyPath)
+			if err != nil {
+				return err
+			}
+			owner, tmp, err := newOwner(env)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, owner.Close()) }()
+			begin := time.Now()
+			lab, err := local.Start(c.Context(), local.Options{
+				Squall: env.self, Envoy: b, Owner: owner, Dir: tmp, App: a, AppDir: dir, Rules: rules,
+				Exact: profile == "exact", Env: appEnvironment(env),
+			})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, lab.Close()) }()
+			_, _ = fmt.Fprintf(env.stderr, "the mesh is up after %s; Ctrl-C takes it down\n", time.Since(begin).Round(time.Millisecond))
+			_, _ = fmt.Fprintf(env.stdout, "gateway  http://%s:8080\n", lab.GatewayAddress())
+			for _, i := range lab.Instances() {
+				_, _ = fmt.Fprintf(env.stdout, "workload %-24s %s\n", i.Name, i.Address)
+			}
+			select {
+			case <-c.Context().Done():
+				return nil
+			case err := <-lab.Failed():
+				return broken(err)
+			}
+		},
+	}
+	c.Flags().StringVar(&app, "app", "bookinfo", "a built-in app (bookinfo, backend, tcp-echo) or the path of an App file")
+	c.Flags().StringVar(&envoyPath, "envoy", "", "path of the Envoy to run")
+	c.Flags().StringVar(&profile, "profile", "istio", "istio: as Istio configures Envoy; exact: no merge window")
+	return c
+}
