@@ -1,0 +1,354 @@
+package spec
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/squallmesh/squall/loadgen/pace"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/diag"
+)
+
+// Version is the apiVersion of scenario files.
+const Version = "squall.dev/v1alpha1"
+
+// DefaultWarmup is how long load runs before t = 0.
+const DefaultWarmup = 2 * time.Second
+
+// File is a scenario that was read, with all that it names.
+type File struct {
+	Scenario
+	// Name is the path as it was given.
+	Name string
+	// Rules are the files of spec.config, read.
+	Rules []config.File
+	// Items are the rules of each timeline item's apply, by the item's index.
+	Items map[int][]config.File
+
+	doc *config.Document
+}
+
+// Where gives the place of a field by its path: spec.checks[2].p99.
+func (f *File) Where(path string) diag.Pos { return f.doc.Where(path) }
+
+// WarmupTime is the warm-up in force.
+func (f *File) WarmupTime() time.Duration {
+	if f.Spec.Warmup != nil {
+		return f.Spec.Warmup.D()
+	}
+	return DefaultWarmup
+}
+
+var scenarioName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+
+// Parse reads a scenario. Files that it names are read through fsys, relative to dir; display is what diagnostics call
+// the folder of the scenario. All problems come at once.
+func Parse(f config.File, fsys fs.FS, dir, display string) (*File, diag.List) {
+	out := &File{Name: f.Name, Items: map[int][]config.File{}}
+	doc, problems := config.Decode(f, "Scenario", &out.Scenario)
+	if doc == nil {
+		return nil, problems
+	}
+	out.doc = doc
+	c := checker{file: out, problems: &problems, fsys: fsys, dir: dir, display: display}
+	c.header()
+	c.loads()
+	out.Rules = c.configs("spec.config", out.Spec.Config)
+	c.timeline()
+	c.checks()
+	return out, problems
+}
+
+type checker struct {
+	file         *File
+	problems     *diag.List
+	fsys         fs.FS
+	dir, display string
+}
+
+func (c *checker) errorf(code, at, format string, args ...any) {
+	c.problems.Add(diag.Diagnostic{Code: code, Pos: c.file.Where(at), Path: at, Message: fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) header() {
+	s := &c.file.Scenario
+	if s.Kind != "Scenario" {
+		c.errorf("UNKNOWN-KIND", "kind", "this is a %q, not a Scenario", s.Kind)
+	}
+	if s.APIVersion != Version {
+		c.errorf("UNKNOWN-VERSION", "apiVersion", "Scenario has no version %q here", s.APIVersion)
+		c.problems.Hint("say %s", Version)
+	}
+	if !scenarioName.MatchString(s.Metadata.Name) {
+		c.errorf("BAD-NAME", "metadata.name", "the name %q must be lower-case letters, digits and dashes", s.Metadata.Name)
+	}
+	if s.Spec.App == "" {
+		c.errorf("MISSING-FIELD", "spec.app", "a scenario needs an app: bookinfo, backend, tcp-echo or the path of an App file")
+	}
+	if p := s.Spec.Envoy.Profile; p != "" && p != "istio" && p != "exact" {
+		c.errorf("BAD-VALUE", "spec.envoy.profile", "the profile is istio or exact, not %q", p)
+	}
+	if len(s.Spec.Checks) == 0 {
+		c.errorf("MISSING-FIELD", "spec.checks", "a scenario without checks proves nothing")
+	}
+}
+
+func (c *checker) loads() {
+	seen := map[string]bool{}
+	if len(c.file.Spec.Load) == 0 {
+		c.errorf("MISSING-FIELD", "spec.load", "a scenario without load shows nothing")
+	}
+	for i, l := range c.file.Spec.Load {
+		at := fmt.Sprintf("spec.load[%d]", i)
+		switch {
+		case l.Name == "":
+			c.errorf("MISSING-FIELD", at+".name", "a load needs a name")
+		case seen[l.Name]:
+			c.errorf("DUPLICATE-NAME", at+".name", "two loads are called %q", l.Name)
+		}
+		seen[l.Name] = true
+		if _, err := pace.ParseRate(l.Rate); err != nil {
+			c.errorf("BAD-RATE", at+".rate", "%v", err)
+		}
+		if l.Duration <= 0 {
+			c.errorf("MISSING-FIELD", at+".duration", "a load needs a duration such as 10s")
+		}
+		if !strings.HasPrefix(l.Request.Path, "/") {
+			c.errorf("BAD-VALUE", at+".request.path", "a path starts with /")
+		}
+		if p := l.Pacing; p != "" && p != "constant" && p != "poisson" {
+			c.errorf("BAD-VALUE", at+".pacing", "pacing is constant or poisson, not %q", p)
+		}
+		if l.Value != nil {
+			if (l.Value.Header == "") == (l.Value.Body == "") {
+				c.errorf("BAD-VALUE", at+".value", "a value is kept from a header or from the body")
+			}
+			if _, err := regexp.Compile(l.Value.Body); err != nil {
+				c.errorf("BAD-REGEX", at+".value.body", "%v", err)
+			}
+		}
+	}
+}
+
+// configs reads rules. An inline document is JSON to the reader of rules, which is YAML too.
+func (c *checker) configs(at string, list []Config) []config.File {
+	var out []config.File
+	for i, item := range list {
+		here := fmt.Sprintf("%s[%d]", at, i)
+		if item.Inline != nil {
+			out = append(out, config.File{Name: fmt.Sprintf("%s#%s", c.file.Name, here), Data: item.Inline})
+			continue
+		}
+		data, err := fs.ReadFile(c.fsys, path.Join(c.dir, item.Path))
+		if err != nil {
+			c.errorf("NO-FILE", here, "the rules %q cannot be read", item.Path)
+			c.problems.Hint("paths are relative to the scenario's folder, and stay below it")
+			continue
+		}
+		out = append(out, config.File{Name: path.Join(c.display, item.Path), Data: data})
+	}
+	return out
+}
+
+func (c *checker) timeline() {
+	names := map[string]bool{"before": true, "after": true, "all": true, "warmup": true}
+	for i, item := range c.file.Spec.Timeline {
+		at := fmt.Sprintf("spec.timeline[%d]", i)
+		if item.Name != "" {
+			if names[item.Name] {
+				c.errorf("DUPLICATE-NAME", at+".name", "the phase %q exists already", item.Name)
+			}
+			names[item.Name] = true
+		}
+		n := 0
+		for _, set := range []bool{
+			item.Fault != nil, item.Apply != nil, item.Delete != nil, item.Hold != nil, item.Release != nil,
+			item.Script != nil, item.Restart != nil,
+		} {
+			if set {
+				n++
+			}
+		}
+		if n != 1 && !(n == 0 && item.Name != "") {
+			c.errorf("BAD-ITEM", at, "an item does one thing: fault, apply, delete, hold, release, script or restart; this one does %d", n)
+		}
+		if item.At.D() >= c.file.End() {
+			c.errorf("BAD-VALUE", at+".at", "this happens at %s, when all load has ended (%s)", item.At, c.file.End())
+		}
+		if item.Apply != nil {
+			c.file.Items[i] = c.configs(at+".apply", item.Apply)
+		}
+		if item.Fault != nil {
+			c.fault(at+".fault", item.Fault)
+		}
+	}
+}
+
+func (c *checker) fault(at string, f *Fault) {
+	n := 0
+	for _, set := range []bool{f.Delay != nil, f.Abort != nil, f.Kill != nil, f.Pause != nil, f.ControlPlane != ""} {
+		if set {
+			n++
+		}
+	}
+	if n != 1 {
+		c.errorf("BAD-FAULT", at, "a fault is one of delay, abort, kill, pause and controlPlane; this is %d of them", n)
+	}
+	if d := f.Delay; d != nil {
+		if d.To == "" {
+			c.errorf("MISSING-FIELD", at+".delay.to", "which service is slow? say to: ratings")
+		}
+		if d.Fixed <= 0 {
+			c.errorf("MISSING-FIELD", at+".delay.fixed", "a delay needs a fixed time")
+		}
+		if d.Status != 0 || d.GRPCStatus != nil {
+			c.errorf("BAD-FAULT", at+".delay", "a delay has no status; add an abort")
+		}
+		c.percent(at+".delay.percent", d.Percent)
+	}
+	if a := f.Abort; a != nil {
+		if a.To == "" {
+			c.errorf("MISSING-FIELD", at+".abort.to", "which service fails? say to: ratings")
+		}
+		if (a.Status == 0) == (a.GRPCStatus == nil) {
+			c.errorf("BAD-FAULT", at+".abort", "an abort has a status or a grpcStatus")
+		}
+		if a.Status != 0 && (a.Status < 200 || a.Status > 599) {
+			c.errorf("BAD-VALUE", at+".abort.status", "a status lies between 200 and 599")
+		}
+		if a.Fixed != 0 {
+			c.errorf("BAD-FAULT", at+".abort", "an abort has no fixed time; add a delay")
+		}
+		c.percent(at+".abort.percent", a.Percent)
+	}
+	for name, p := range map[string]*Process{"kill": f.Kill, "pause": f.Pause} {
+		if p == nil {
+			continue
+		}
+		if p.Workload == "" {
+			c.errorf("MISSING-FIELD", at+"."+name+".workload", "which workload?")
+		}
+		if !slices.Contains([]string{"", "app", "sidecar", "both"}, p.Target) {
+			c.errorf("BAD-VALUE", at+"."+name+".target", "the target is app, sidecar or both")
+		}
+	}
+	if f.ControlPlane != "" && f.ControlPlane != "stop" {
+		c.errorf("BAD-VALUE", at+".controlPlane", "the control plane can be told: stop")
+	}
+}
+
+func (c *checker) percent(at string, p *float64) {
+	if p != nil && (*p < 0 || *p > 100) {
+		c.errorf("BAD-VALUE", at, "a percentage lies between 0 and 100")
+	}
+}
+
+// End is when the last load ends, from t = 0.
+func (f *File) End() time.Duration {
+	var end time.Duration
+	for _, l := range f.Spec.Load {
+		end = max(end, l.At.D()+l.Duration.D())
+	}
+	return end
+}
+
+// PhaseNames lists the phases that checks may name.
+func (f *File) PhaseNames() []string {
+	out := []string{"before", "after", "all"}
+	for _, item := range f.Spec.Timeline {
+		if item.Name != "" {
+			out = append(out, item.Name)
+		}
+	}
+	return out
+}
+
+func (c *checker) checks() {
+	loads := map[string]bool{}
+	for _, l := range c.file.Spec.Load {
+		loads[l.Name] = true
+	}
+	for i, check := range c.file.Spec.Checks {
+		at := fmt.Sprintf("spec.checks[%d]", i)
+		if check.Phase != "" && !slices.Contains(c.file.PhaseNames(), check.Phase) {
+			c.errorf("UNKNOWN-PHASE", at+".phase", "there is no phase %q", check.Phase)
+			c.problems.Hint("the phases are %s", strings.Join(c.file.PhaseNames(), ", "))
+		}
+		for _, l := range []struct{ at, name string }{
+			{".load", check.Load}, {".split.load", splitLoad(check)}, {".recovery.load", recoveryLoad(check)},
+		} {
+			if l.name != "" && !loads[l.name] {
+				c.errorf("UNKNOWN-LOAD", at+l.at, "there is no load %q", l.name)
+			}
+		}
+		if n := check.Kinds(); len(n) != 1 {
+			c.errorf("BAD-CHECK", at, "a check is of one kind; this one is %s", strings.Join(append(n, map[bool]string{true: "none"}[len(n) == 0]), " and "))
+			c.problems.Hint("kinds are load (with success, status, p50 to p99, min, max, values), requests, split, promql, counter, trace, recovery, ejected")
+		}
+		c.checkKind(at, check)
+	}
+}
+
+func (c *checker) checkKind(at string, k Check) {
+	if k.Load != "" && k.Success == nil && k.Status == nil && k.P50 == nil && k.P90 == nil && k.P95 == nil && k.P99 == nil &&
+		k.Min == nil && k.Max == nil && k.Values == nil {
+		c.errorf("BAD-CHECK", at, "what must hold for the load %q? say success, status, values, min, max or p50 to p99", k.Load)
+	}
+	if k.Requests != nil && k.Share == nil && k.Count == nil {
+		c.errorf("BAD-CHECK", at, "requests needs share or count")
+	}
+	if k.Requests == nil && (k.Share != nil || k.Count != nil) {
+		c.errorf("BAD-CHECK", at, "share and count belong to requests")
+	}
+	if (k.PromQL != "") != (k.Is != nil) {
+		c.errorf("BAD-CHECK", at, "promql and is go together")
+	}
+	if s := k.Split; s != nil {
+		sum := 0.0
+		for _, v := range s.Want {
+			sum += v
+		}
+		if sum < 99.999 || sum > 100.001 {
+			c.errorf("BAD-VALUE", at+".split.want", "the shares sum to %g, not to 100", sum)
+		}
+		if s.Tolerance <= 0 {
+			c.errorf("MISSING-FIELD", at+".split.tolerance", "a split needs a tolerance in percentage points")
+		}
+	}
+}
+
+func splitLoad(c Check) string {
+	if c.Split == nil {
+		return ""
+	}
+	return c.Split.Load
+}
+
+func recoveryLoad(c Check) string {
+	if c.Recovery == nil {
+		return ""
+	}
+	return c.Recovery.Load
+}
+
+// Kinds names the kinds of a check; a good one has exactly one.
+func (c Check) Kinds() []string {
+	var out []string
+	for _, k := range []struct {
+		name string
+		set  bool
+	}{
+		{"load", c.Load != ""}, {"requests", c.Requests != nil}, {"split", c.Split != nil}, {"promql", c.PromQL != ""},
+		{"counter", c.Counter != nil}, {"trace", c.Trace != nil}, {"recovery", c.Recovery != nil}, {"ejected", c.Ejected != nil},
+	} {
+		if k.set {
+			out = append(out, k.name)
+		}
+	}
+	return out
+}
