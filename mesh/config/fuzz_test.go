@@ -9,7 +9,9 @@ import (
 	"github.com/squallmesh/squall/mesh/model"
 )
 
-// Nothing that a file holds may panic, and what has no errors builds without one.
+// Nothing that a file holds may panic, and every finding has a code, a message and a place. To search longer:
+//
+//	go test ./mesh/config -run xxx -fuzz FuzzParse -fuzztime 10m -fuzzminimizetime 10x
 func FuzzParse(f *testing.F) {
 	for _, dir := range []string{"valid", "invalid"} {
 		files, err := filepath.Glob(filepath.Join("testdata", dir, "*.yaml"))
