@@ -1,0 +1,71 @@
+package assert
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/squallmesh/squall/loadgen"
+	"github.com/squallmesh/squall/scenarios/record"
+	"github.com/squallmesh/squall/scenarios/spec"
+)
+
+// load judges what a load's users saw: success, statuses, values, latency from schedule.
+func load(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
+	results := r.Within(p, c.Load)
+	n := len(results)
+	if n == 0 {
+		return inconclusive("load %s sent nothing in phase %s", c.Load, p.Name)
+	}
+	var out []outcome
+	if c.Success != nil {
+		out = append(out, compare("success", *c.Success, part(*c.Success, successes(results), n), n))
+	}
+	statuses, values := map[string]int{}, map[string]int{}
+	latencies := make([]time.Duration, n)
+	for i := range results {
+		statuses[fmt.Sprint(results[i].Status)]++
+		values[results[i].Value]++
+		latencies[i] = results[i].Latency()
+	}
+	for _, s := range slices.Sorted(maps.Keys(c.Status)) {
+		b := c.Status[s]
+		out = append(out, compare("status "+s, b, part(b, statuses[s], n), n))
+	}
+	for _, v := range slices.Sorted(maps.Keys(c.Values)) {
+		b := c.Values[v]
+		out = append(out, compare(fmt.Sprintf("value %q", v), b, part(b, values[v], n), n))
+	}
+	slices.Sort(latencies)
+	for _, q := range []struct {
+		name  string
+		bound *spec.Bound
+		q     float64
+	}{{"min", c.Min, 0}, {"p50", c.P50, .5}, {"p90", c.P90, .9}, {"p95", c.P95, .95}, {"p99", c.P99, .99}, {"max", c.Max, 1}} {
+		if q.bound == nil {
+			continue
+		}
+		// A quantile needs at least one observation beyond it.
+		if need := int(1 / (1 - min(q.q, .999))); q.q < 1 && n < need {
+			out = append(out, inconclusive("%s needs %d requests, the phase %s has %d", q.name, need, p.Name, n))
+			continue
+		}
+		out = append(out, compare(q.name, *q.bound, float64(loadgen.Quantile(latencies, q.q)), n))
+	}
+	if len(out) == 0 {
+		return inconclusive("the check compares nothing")
+	}
+	return join(out)
+}
+
+// successes counts whole answers below 500.
+func successes(results []loadgen.Result) int {
+	n := 0
+	for i := range results {
+		if results[i].Err == "" && results[i].Status < 500 {
+			n++
+		}
+	}
+	return n
+}

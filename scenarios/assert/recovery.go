@@ -1,0 +1,33 @@
+package assert
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/squallmesh/squall/scenarios/record"
+	"github.com/squallmesh/squall/scenarios/spec"
+)
+
+// recovery judges how soon after the last fault ended a load is well again, and stays so to the end: it looks for the
+// earliest moment from which on the share of successes holds.
+func recovery(r *record.Run, _ int, c spec.Check, _ record.Phase) outcome {
+	k := c.Recovery
+	var over time.Duration
+	found := false
+	for _, e := range r.Events {
+		if e.Until > 0 {
+			over, found = max(over, e.Until), true
+		}
+	}
+	if !found {
+		return inconclusive("no fault came to an end, so there is nothing to recover from")
+	}
+	all, _ := r.Phase("all")
+	results := r.Within(record.Phase{From: over + k.Within.D(), To: all.To}, k.Load)
+	if len(results) == 0 {
+		return inconclusive("load %s sent nothing later than %s after the last fault", k.Load, k.Within)
+	}
+	n := len(results)
+	o := compare(fmt.Sprintf("success from %s after the last fault on", k.Within), k.Success, part(k.Success, successes(results), n), n)
+	return o
+}

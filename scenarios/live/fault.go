@@ -1,0 +1,284 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/proc"
+	"github.com/squallmesh/squall/scenarios/record"
+	"github.com/squallmesh/squall/scenarios/spec"
+)
+
+// declareFaults puts the rules of all delays and aborts into the routes, switched off, so that arming one changes no route.
+func (r *runner) declareFaults(ctx context.Context) error {
+	for i, item := range r.file.Spec.Timeline {
+		f := leased(item.Fault)
+		if f == nil {
+			continue
+		}
+		if r.slots >= model.LeaseSlots {
+			return fmt.Errorf("%s: a scenario has room for %d delays and aborts", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), model.LeaseSlots)
+		}
+		f.ID, f.Slot = fmt.Sprintf("timeline[%d]", i), i
+		if _, err := r.lab.Client().SetLease(ctx, r.slots, f); err != nil {
+			return fmt.Errorf("declare a fault: %w", err)
+		}
+		r.slots++
+	}
+	return nil
+}
+
+// slotOf is the lease of a timeline item: delays and aborts are numbered in their order.
+func (r *runner) slotOf(index int) int {
+	n := 0
+	for _, item := range r.file.Spec.Timeline[:index] {
+		if leased(item.Fault) != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// leased gives the fault that a lease carries, or nil for other faults.
+func leased(f *spec.Fault) *model.LeasedFault {
+	if f == nil {
+		return nil
+	}
+	h := f.Delay
+	if h == nil {
+		h = f.Abort
+	}
+	if h == nil {
+		return nil
+	}
+	percent := 100.0
+	if h.Percent != nil {
+		percent = *h.Percent
+	}
+	out := &model.LeasedFault{Host: hostOf(h.To)}
+	if h.From != "" {
+		out.From = map[string]string{"app": h.From}
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Headers)) {
+		out.Headers = append(out.Headers, model.NamedMatch{Name: name, StringMatch: model.StringMatch{Kind: model.Exact, Value: h.Headers[name]}})
+	}
+	if f.Delay != nil {
+		out.Delay = &model.Delay{Fixed: h.Fixed.D(), Percent: percent}
+	} else {
+		out.Abort = &model.Abort{HTTPStatus: h.Status, GRPCStatus: h.GRPCStatus, Percent: percent}
+	}
+	return out
+}
+
+// hostOf gives the full name of a service of the default namespace.
+func hostOf(name string) string {
+	switch strings.Count(name, ".") {
+	case 0:
+		return name + ".default.svc.cluster.local"
+	case 1:
+		return name + ".svc.cluster.local"
+	}
+	return name
+}
+
+func (r *runner) fault(index int, f *spec.Fault) happening {
+	switch {
+	case leased(f) != nil:
+		return r.leasedFault(r.slotOf(index), f)
+	case f.Kill != nil:
+		return r.process("kill", f.Kill, proc.Gone, r.labKill, r.labRevive)
+	case f.Pause != nil:
+		return r.process("pause", f.Pause, proc.Stopped, r.labPause, r.labResume)
+	}
+	return r.controlPlane()
+}
+
+func (r *runner) leasedFault(slot int, f *spec.Fault) happening {
+	rule := leased(f)
+	what, flag := "", ""
+	if rule.Delay != nil {
+		what, flag = fmt.Sprintf("delay calls to %s by %s", f.Delay.To, rule.Delay.Fixed), "DI"
+	} else {
+		what, flag = fmt.Sprintf("abort calls to %s with %d", f.Abort.To, rule.Abort.HTTPStatus), "FI"
+	}
+	arm := func(ctx context.Context, on bool) error {
+		armed := *rule
+		armed.ID, armed.Armed = what, on
+		_, err := r.lab.Client().SetLease(ctx, slot, &armed)
+		return err
+	}
+	var stop context.CancelFunc
+	renewed := make(chan error, 1)
+	return happening{
+		kind: "fault", what: what,
+		begin: func(ctx context.Context) error {
+			if err := arm(ctx, true); err != nil {
+				return err
+			}
+			var renewing context.Context
+			renewing, stop = context.WithCancel(ctx)
+			go func() { renewed <- r.renew(renewing, slot) }()
+			return nil
+		},
+		end: func(ctx context.Context) error {
+			stop()
+			if err := <-renewed; err != nil {
+				return err
+			}
+			return arm(ctx, false)
+		},
+		evidence: func(e record.Event) (string, string) {
+			from, to := r.t0.Add(e.At), r.t0.Add(e.Until)
+			n := 0
+			for _, h := range r.run.Hops {
+				if h.HasFlag(flag) && !h.Time.Before(from) && h.Time.Before(to) && strings.Contains(h.Cluster, rule.Host) {
+					n++
+				}
+			}
+			if n == 0 {
+				return "", fmt.Sprintf("no call carries the response flag %s: the fault (%s) was not injected", flag, what)
+			}
+			return fmt.Sprintf("%d calls carry the response flag %s", n, flag), ""
+		},
+	}
+}
+
+// renew keeps a lease alive until the context ends.
+func (r *runner) renew(ctx context.Context, slot int) error {
+	tick := time.NewTicker(mesh.LeaseTime / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := r.lab.Client().Renew(ctx, slot); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+	}
+}
+
+type labAction func(context.Context, *local.Instance, local.Target) error
+
+func (r *runner) labKill(ctx context.Context, i *local.Instance, t local.Target) error {
+	return r.lab.Kill(ctx, i, t)
+}
+
+func (r *runner) labRevive(ctx context.Context, i *local.Instance, t local.Target) error {
+	return r.lab.Revive(ctx, i, t)
+}
+
+func (r *runner) labPause(ctx context.Context, i *local.Instance, t local.Target) error {
+	return r.lab.Pause(ctx, i, t)
+}
+
+func (r *runner) labResume(ctx context.Context, i *local.Instance, t local.Target) error {
+	return r.lab.Resume(ctx, i, t)
+}
+
+func (r *runner) process(verb string, p *spec.Process, want proc.State, begin, end labAction) happening {
+	target := local.Target(p.Target)
+	if target == "" {
+		target = local.App
+	}
+	what := fmt.Sprintf("%s the %s of %s", verb, target, p.Workload)
+	find := func() (*local.Instance, error) {
+		if i, ok := r.lab.Instance(p.Workload); ok {
+			return i, nil
+		}
+		return nil, fmt.Errorf("there is no workload %q", p.Workload)
+	}
+	seen := ""
+	return happening{
+		kind: "fault", what: what,
+		begin: func(ctx context.Context) error {
+			i, err := find()
+			if err != nil {
+				return err
+			}
+			if err := begin(ctx, i, target); err != nil {
+				return err
+			}
+			if target != local.App && verb == "kill" {
+				r.note("the proxy of " + p.Workload + " was killed: what it had not reported yet is lost")
+			}
+			all := true
+			for _, s := range r.lab.State(i, target) {
+				all = all && s == want
+			}
+			if all {
+				seen = "the kernel showed every process of it in that state"
+			}
+			return nil
+		},
+		end: func(ctx context.Context) error {
+			i, err := find()
+			if err != nil {
+				return err
+			}
+			return end(ctx, i, target)
+		},
+		evidence: func(record.Event) (string, string) {
+			if seen == "" {
+				return "", "the processes were not seen in the state that the fault (" + what + ") means"
+			}
+			return seen, ""
+		},
+	}
+}
+
+func (r *runner) controlPlane() happening {
+	return happening{
+		kind: "fault", what: "stop the control plane",
+		begin: func(ctx context.Context) error {
+			r.setDown(true)
+			return r.lab.StopControlPlane(ctx)
+		},
+		end: func(ctx context.Context) error {
+			if err := r.lab.StartControlPlane(ctx); err != nil {
+				return err
+			}
+			r.setDown(false)
+			return nil
+		},
+		evidence: func(record.Event) (string, string) { return "its process had ended", "" },
+	}
+}
+
+func (r *runner) restart(p *spec.Process) happening {
+	h := r.process("restart", p, proc.Gone, r.labKill, nil)
+	kill := h.begin
+	target := local.Target(p.Target)
+	if target == "" {
+		target = local.App
+	}
+	h.kind, h.end, h.evidence = "restart", nil, nil
+	h.begin = func(ctx context.Context) error {
+		if err := kill(ctx); err != nil {
+			return err
+		}
+		i, _ := r.lab.Instance(p.Workload)
+		return r.lab.Revive(ctx, i, target)
+	}
+	return h
+}
+
+func (r *runner) setDown(down bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = down
+}
+
+func (r *runner) note(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.run.Notes = append(r.run.Notes, text)
+}

@@ -1,0 +1,82 @@
+package live
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+
+	"github.com/squallmesh/squall/loadgen"
+	"github.com/squallmesh/squall/loadgen/pace"
+	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/scenarios/spec"
+)
+
+// gatewayPort is where loads reach the ingress gateway.
+const gatewayPort = 8080
+
+// makeLoads turns the scenario's loads into those of the load generator.
+func (r *runner) makeLoads() error {
+	var problems diag.List
+	for i, l := range r.file.Spec.Load {
+		at := fmt.Sprintf("spec.load[%d]", i)
+		load, err := r.makeLoad(l)
+		if err != nil {
+			problems.Errorf("BAD-LOAD", r.file.Where(at), "load %s: %v", l.Name, err)
+			continue
+		}
+		r.loads = append(r.loads, load)
+	}
+	return problems.Err()
+}
+
+func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
+	rate, err := pace.ParseRate(l.Rate)
+	if err != nil {
+		return loadgen.Load{}, err
+	}
+	pacer := pace.NewConstant(rate)
+	if l.Pacing == "poisson" {
+		pacer = pace.NewPoisson(rate, r.opts.Seed, l.Name)
+	}
+	out := loadgen.Load{
+		Name: l.Name, Seed: r.opts.Seed, Pacer: pacer, Duration: l.Duration.D(), Timeout: l.Timeout.D(),
+		Headers: []string{"x-envoy-overloaded"},
+	}
+	if l.At == 0 {
+		out.Duration += r.run.Warmup
+	}
+	header := http.Header{}
+	for k, v := range l.Request.Headers {
+		header.Set(k, v)
+	}
+	req := loadgen.Request{Method: l.Request.Method, Header: header, Host: l.Request.Host}
+	if l.Request.Body != "" {
+		req.Body = []byte(l.Request.Body)
+	}
+	if l.Request.From != "" {
+		return out, fmt.Errorf("requests from a workload (request.from) are not supported yet: leave it out to call the gateway")
+	}
+	req.URL = fmt.Sprintf("http://%s:%d%s", r.lab.GatewayAddress(), gatewayPort, l.Request.Path)
+	out.Requests = loadgen.Same(req)
+	if user := l.Request.As; user != "" {
+		recipe, ok := r.opts.App.Logins[user]
+		if !ok {
+			return out, fmt.Errorf("the app has no login %q", user)
+		}
+		form := url.Values{}
+		for k, v := range recipe.Form {
+			form.Set(k, v)
+		}
+		out.Login = &loadgen.Login{Path: recipe.Post, Form: form}
+	}
+	if v := l.Value; v != nil {
+		out.Extract.Header = v.Header
+		if v.Body != "" {
+			if out.Extract.Body, err = regexp.Compile(v.Body); err != nil {
+				return out, err
+			}
+		}
+	}
+	return out, nil
+}

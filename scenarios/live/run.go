@@ -1,0 +1,218 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/squallmesh/squall/loadgen"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/proc"
+	"github.com/squallmesh/squall/scenarios/record"
+	"github.com/squallmesh/squall/scenarios/spec"
+)
+
+// Options of a run.
+type Options struct {
+	// Squall is the path of this program.
+	Squall string
+	Envoy  envoy.Binary
+	// Owner ends the lab's processes with the program; Dir is the lab's folder, short and empty.
+	Owner *proc.Owner
+	Dir   string
+	// App to run, and the folder in which its processes run.
+	App    *config.App
+	AppDir string
+	// Env of apps.
+	Env []string
+	// Seed of ids and random pacing.
+	Seed uint64
+	// Version of squall, for the record.
+	Version string
+	// Progress takes lines for people; nil discards.
+	Progress io.Writer
+	Log      *slog.Logger
+}
+
+// The times of a run that no scenario sets.
+const (
+	startTimeout  = 60 * time.Second
+	settleTimeout = 5 * time.Second
+	// guard ends a phase a little before what ends it, so that requests at its edge have it whole.
+	guard = 100 * time.Millisecond
+)
+
+// runner is one run in progress.
+type runner struct {
+	opts     Options
+	file     *spec.File
+	lab      *local.Lab
+	observed *observers
+	run      *record.Run
+	t0       time.Time
+	loads    []loadgen.Load
+
+	mu      sync.Mutex
+	results []loadgen.Result
+	edges   []edge
+	slots   int
+	down    bool
+}
+
+// Run runs a scenario. The error says why there is nothing to judge: the lab did not start, or broke. A record comes with
+// it as far as it got.
+func Run(ctx context.Context, o Options, f *spec.File) (*record.Run, error) {
+	r := &runner{opts: o, file: f, run: &record.Run{
+		Scenario: f.Scenario, File: f.Name, Seed: o.Seed, Platform: "loopback", Envoy: o.Envoy.Version.String(),
+		Squall: o.Version, Warmup: f.WarmupTime(), Counters: map[string]map[string]record.Window{},
+	}}
+	if w := o.Envoy.Warning(); w != "" {
+		r.run.Notes = append(r.run.Notes, w)
+	}
+	if f.Spec.Envoy.Profile == "exact" {
+		r.run.Notes = append(r.run.Notes, "profile exact: Envoy's window for merging host updates is off (Istio keeps 1s), one worker thread")
+	}
+	err := r.do(ctx)
+	r.run.End = time.Now()
+	if err != nil {
+		r.run.Broken = err.Error()
+	}
+	return r.run, err
+}
+
+func (r *runner) progress(format string, args ...any) {
+	if r.opts.Progress != nil {
+		_, _ = fmt.Fprintf(r.opts.Progress, format+"\n", args...)
+	}
+}
+
+func (r *runner) do(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.observed, err = observe(ctx, r.opts.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.observed.close()) }()
+
+	starting, done := context.WithTimeout(ctx, startTimeout)
+	defer done()
+	r.lab, err = local.Start(starting, local.Options{
+		Squall: r.opts.Squall, Envoy: r.opts.Envoy, Owner: r.opts.Owner, Dir: r.opts.Dir, App: r.opts.App,
+		AppDir: r.opts.AppDir, Rules: r.file.Rules, Exact: r.file.Spec.Envoy.Profile == "exact", Env: r.opts.Env, Log: r.opts.Log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.lab.Close()) }()
+	r.workloads()
+	if err := r.declareFaults(ctx); err != nil {
+		return err
+	}
+	if err := r.makeLoads(); err != nil {
+		return err
+	}
+	if err := r.drive(ctx); err != nil {
+		return err
+	}
+	r.settle(ctx)
+	return r.collect(ctx)
+}
+
+func (r *runner) workloads() {
+	for _, i := range r.lab.Instances() {
+		r.run.Workloads = append(r.run.Workloads, record.Workload{
+			Name: i.Name, Owner: i.Owner, Namespace: i.Namespace, Labels: i.Labels, Address: i.Address, Proxy: i.ID(),
+		})
+	}
+}
+
+// lead is how long before the first request everything else is ready: logins happen in it.
+const lead = 300 * time.Millisecond
+
+// drive runs loads and timeline side by side. A lab that breaks ends both.
+func (r *runner) drive(ctx context.Context) error {
+	r.t0 = time.Now().Add(lead + r.run.Warmup)
+	r.run.Start = r.t0
+	g, ctx := errgroup.WithContext(ctx)
+	finished := make(chan struct{})
+	var loads errgroup.Group
+	byStart := map[time.Duration][]loadgen.Load{}
+	for i, l := range r.loads {
+		at := r.file.Spec.Load[i].At.D()
+		if at == 0 {
+			at = -r.run.Warmup
+		}
+		byStart[at] = append(byStart[at], l)
+	}
+	for at, list := range byStart {
+		loads.Go(func() error {
+			summaries, err := loadgen.Run(ctx, r.t0.Add(at), list, r.take)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.run.Loads = append(r.run.Loads, summaries...)
+			return err
+		})
+	}
+	stop, stopped := context.WithCancel(ctx)
+	g.Go(func() error {
+		defer stopped()
+		defer close(finished)
+		return loads.Wait()
+	})
+	g.Go(func() error { return r.timeline(ctx) })
+	g.Go(func() error { return r.watchEjections(stop) })
+	g.Go(func() error {
+		select {
+		case err := <-r.lab.Failed():
+			return err
+		case <-finished:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	err := g.Wait()
+	slices.SortFunc(r.run.Loads, func(a, b loadgen.Summary) int { return compareStrings(a.Name, b.Name) })
+	return err
+}
+
+func compareStrings(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// take keeps a result.
+func (r *runner) take(res loadgen.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.results = append(r.results, res)
+}
+
+// sleepUntil waits for a time from t = 0.
+func (r *runner) sleepUntil(ctx context.Context, at time.Duration) error {
+	timer := time.NewTimer(time.Until(r.t0.Add(at)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *runner) since() time.Duration { return time.Since(r.t0) }

@@ -1,0 +1,104 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/squallmesh/squall/loadgen"
+	"github.com/squallmesh/squall/mesh/platform/local"
+)
+
+// settlePoll is how often proxies are asked whether they are done.
+const settlePoll = 10 * time.Millisecond
+
+// settle waits until everything that was sent is accounted for: the gateway logged every request, no proxy has a request in
+// flight, and every proxy's log entries and spans have arrived. What is missing at the deadline becomes a gap.
+func (r *runner) settle(ctx context.Context) {
+	timeout := settleTimeout
+	for _, l := range r.file.Spec.Load {
+		if d := l.Timeout.D(); d > 0 {
+			timeout = max(timeout, d+2*time.Second)
+		}
+	}
+	if len(r.file.Spec.Load) > 0 {
+		timeout = max(timeout, 10*time.Second)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var ids []string
+	for _, res := range r.results {
+		if res.Err != loadgen.ErrRefused && res.Err != loadgen.ErrCanceled {
+			ids = append(ids, res.RequestID)
+		}
+	}
+	gateway, _ := r.lab.Instance(local.GatewayName)
+	if missing := r.observed.ledger.Wait(ctx, ids, gateway.ID()); len(missing) > 0 {
+		r.run.Gaps = append(r.run.Gaps, fmt.Sprintf("the gateway's log lacks %d of %d requests", len(missing), len(ids)))
+	}
+	for {
+		busy := r.unsettled(ctx)
+		if busy == "" {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			r.run.Gaps = append(r.run.Gaps, "telemetry did not settle: "+busy)
+			return
+		case <-time.After(settlePoll):
+		}
+	}
+}
+
+// unsettled says what is still missing, or "".
+func (r *runner) unsettled(ctx context.Context) string {
+	logged := r.observed.ledger.Counts()
+	completed := uint64(0)
+	for _, i := range r.lab.Instances() {
+		stats, err := i.Admin().Stats(ctx, `^http\..*downstream_rq_(active|completed)$`)
+		if err != nil {
+			// A proxy that is gone cannot report any more; its loss was noted when it was ended.
+			continue
+		}
+		own := uint64(0)
+		for name, v := range stats.Values {
+			switch {
+			case strings.HasPrefix(name, "http.admin."):
+			case strings.HasSuffix(name, "active") && v > 0:
+				return fmt.Sprintf("%s has %d requests in flight", i.Name, v)
+			case strings.HasSuffix(name, "completed"):
+				own += v
+			}
+		}
+		if uint64(logged[i.ID()]) < own {
+			return fmt.Sprintf("%s reported %d of %d requests", i.Name, logged[i.ID()], own)
+		}
+		completed += own
+	}
+	if spans := uint64(r.observed.spans.Stats().Spans); spans < completed {
+		return fmt.Sprintf("%d of %d spans have arrived", spans, completed)
+	}
+	return ""
+}
+
+// collect moves everything into the record, and asks the metrics.
+func (r *runner) collect(ctx context.Context) error {
+	r.mu.Lock()
+	r.run.Results = r.results
+	r.mu.Unlock()
+	r.run.Hops = r.observed.ledger.All()
+	r.run.Spans = r.observed.spans.All()
+	for i, item := range r.file.Spec.Timeline {
+		h := r.happening(i, item)
+		if h.evidence == nil {
+			continue
+		}
+		e := &r.run.Events[i]
+		if e.Until == 0 {
+			e.Until = r.file.End()
+		}
+		e.Evidence, e.Missing = h.evidence(*e)
+	}
+	return r.query(ctx)
+}
