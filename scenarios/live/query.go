@@ -1,6 +1,134 @@
 package live
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
-// query answers the checks that ask the metrics.
-func (r *runner) query(context.Context) error { return nil }
+	"github.com/squallmesh/squall/mesh/telemetry"
+	"github.com/squallmesh/squall/mesh/telemetry/istio"
+	"github.com/squallmesh/squall/mesh/telemetry/promql"
+	"github.com/squallmesh/squall/scenarios/record"
+)
+
+// grid is how often series are sampled besides the edges of phases, for queries that look at values in between.
+const grid = time.Second
+
+// query answers the checks that ask the metrics. Series are made from the access logs after the run: each begins at 0 and
+// has a sample at both edges of each phase, and a call counts in the phase of the request that caused it.
+func (r *runner) query(ctx context.Context) error {
+	asks := false
+	for _, c := range r.file.Spec.Checks {
+		asks = asks || c.PromQL != ""
+	}
+	if !asks {
+		return nil
+	}
+	store, err := promql.Open(filepath.Join(r.opts.Dir, "metrics"), promql.Options{})
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	defer func() { _ = store.Close() }()
+	if err := r.fill(store); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	r.run.PromQL = map[int]record.QueryResult{}
+	for i, c := range r.file.Spec.Checks {
+		if c.PromQL == "" {
+			continue
+		}
+		res := record.QueryResult{Query: c.PromQL}
+		if p, ok := r.run.Phase(c.Phase); !ok {
+			res.Error = fmt.Sprintf("there was no phase %q", c.Phase)
+		} else if v, err := store.Phase(ctx, c.PromQL, r.t0.Add(p.From), r.t0.Add(p.To)); err != nil {
+			res.Error = err.Error()
+		} else {
+			for _, s := range v.Series {
+				for _, sample := range s.Samples {
+					res.Samples = append(res.Samples, record.Sample{Labels: labelText(s.Labels), Value: sample.Value})
+				}
+			}
+		}
+		r.run.PromQL[i] = res
+	}
+	return nil
+}
+
+// fill makes the series.
+func (r *runner) fill(store *promql.Store) error {
+	peer := func(w record.Workload) istio.Peer {
+		return istio.Peer{
+			Workload: w.Owner, Namespace: w.Namespace, App: w.Labels["app"], Version: w.Labels["version"],
+			CanonicalService: w.Labels["app"], CanonicalRevision: w.Labels["version"],
+		}
+	}
+	metrics := istio.New(istio.Options{
+		Peers: func(address string) (istio.Peer, bool) {
+			w, ok := r.run.WorkloadAt(address)
+			return peer(w), ok
+		},
+		Proxies: func(node string) (istio.Peer, bool) {
+			w, ok := r.run.WorkloadOf(node)
+			return peer(w), ok
+		},
+	})
+	scheduled := map[string]time.Time{}
+	for _, res := range r.run.Results {
+		scheduled[res.TraceID] = res.Scheduled
+	}
+	type counted struct {
+		at  time.Time
+		hop telemetry.Hop
+	}
+	hops := make([]counted, 0, len(r.run.Hops))
+	for _, h := range r.run.Hops {
+		at, ok := scheduled[h.TraceID]
+		if !ok {
+			at = h.Time
+		}
+		hops = append(hops, counted{at, h})
+		metrics.Start(h)
+	}
+	slices.SortStableFunc(hops, func(a, b counted) int { return a.at.Compare(b.at) })
+
+	edges := []time.Duration{-r.run.Warmup - lead}
+	for at := time.Duration(0); at <= r.file.End(); at += grid {
+		edges = append(edges, at)
+	}
+	for _, p := range r.run.Phases {
+		edges = append(edges, p.From, p.To)
+	}
+	slices.SortFunc(edges, func(a, b time.Duration) int { return cmp.Compare(a, b) })
+	n, last := 0, time.Time{}
+	for _, e := range edges {
+		at := r.t0.Add(e)
+		for ; n < len(hops) && hops[n].at.Before(at); n++ {
+			metrics.Add(hops[n].hop)
+		}
+		// The store counts in milliseconds and takes one value in each.
+		if at.Truncate(time.Millisecond).Equal(last) {
+			continue
+		}
+		last = at.Truncate(time.Millisecond)
+		if err := store.Append(metrics.Sample(last)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// labelText writes labels as people know them: {a="b", c="d"}.
+func labelText(l telemetry.Labels) string {
+	if len(l) == 0 {
+		return ""
+	}
+	pairs := make([]string, len(l))
+	for i, one := range l {
+		pairs[i] = fmt.Sprintf("%s=%q", one.Name, one.Value)
+	}
+	return "{" + strings.Join(pairs, ", ") + "}"
+}

@@ -48,25 +48,25 @@ func (r *runner) timeline(ctx context.Context) error {
 	}
 	windows.begin(ctx, "all")
 	windows.begin(ctx, "before")
-	g, ctx := errgroup.WithContext(ctx)
+	g, during := errgroup.WithContext(ctx)
 	previous := ""
 	for n, i := range order {
 		item := items[i]
-		if err := r.sleepUntil(ctx, item.At.D()); err != nil {
+		if err := r.sleepUntil(during, item.At.D()); err != nil {
 			break
 		}
 		if n == 0 {
-			windows.end(ctx, "before")
+			windows.end(during, "before")
 		}
 		if previous != "" && item.Name != "" {
-			windows.end(ctx, previous)
+			windows.end(during, previous)
 			previous = ""
 		}
 		h := r.happening(i, item)
 		e := record.Event{Kind: h.kind, What: h.what, Name: item.Name}
 		began := r.since()
 		if h.begin != nil {
-			if err := h.begin(ctx); err != nil {
+			if err := h.begin(during); err != nil {
 				return fmt.Errorf("%s: %s at %s: %w", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), h.what, item.At, err)
 			}
 		}
@@ -75,7 +75,7 @@ func (r *runner) timeline(ctx context.Context) error {
 		begins[i] = e.At
 		r.progress("  %6.1fs  %s", e.At.Seconds(), h.what)
 		if item.Name != "" {
-			windows.begin(ctx, item.Name)
+			windows.begin(during, item.Name)
 			if item.For == 0 {
 				previous = item.Name
 			}
@@ -85,15 +85,15 @@ func (r *runner) timeline(ctx context.Context) error {
 			continue
 		}
 		g.Go(func() error {
-			if err := r.sleepUntil(ctx, item.At.D()+item.For.D()); err != nil {
+			if err := r.sleepUntil(during, item.At.D()+item.For.D()); err != nil {
 				return err
 			}
 			if item.Name != "" {
-				windows.end(ctx, item.Name)
+				windows.end(during, item.Name)
 			}
 			ends[i] = r.since()
 			if h.end != nil {
-				if err := h.end(ctx); err != nil {
+				if err := h.end(during); err != nil {
 					return fmt.Errorf("%s: the end of %s: %w", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), h.what, err)
 				}
 			}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/scenarios/assert"
+	"github.com/squallmesh/squall/scenarios/live"
+	"github.com/squallmesh/squall/scenarios/record"
+	"github.com/squallmesh/squall/scenarios/spec"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	out, envoy   string
+	seed         uint64
+	list, dryRun bool
+	timeout      time.Duration
+	repeat       int
+}
+
+func newRunCommand(env *environment) *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run FILE|DIR|-...",
+		Short: "Run scenarios and say pass, fail or inconclusive",
+		Long: `Run scenarios, each in a mesh of its own, and say pass, fail or inconclusive.
+
+A folder stands for all scenario.yaml below it, - for standard input. All files are checked before anything starts.
+
+Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab could not start or broke,
+5 inconclusive, 130 Ctrl-C, 143 SIGTERM. Over several scenarios 4 wins over 1 over 5 over 0.`,
+		Example: "  squall run scenarios/catalog/baseline\n  squall run --out out/mine my-scenario.yaml",
+		Args:    cobra.MinimumNArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runScenarios(c.Context(), env, f, args) },
+	}
+	c.Flags().StringVar(&f.out, "out", "", "folder for reports; none are written without it")
+	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
+	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of ids and random pacing; 0 draws one, which is printed")
+	c.Flags().BoolVar(&f.list, "list", false, "list the scenarios and stop")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and stop")
+	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end a scenario that takes longer, as an error; 0 is 3 minutes more than its load")
+	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
+	return c
+}
+
+// job is a scenario that is ready to run.
+type job struct {
+	file   *spec.File
+	app    *config.App
+	appDir string
+}
+
+func runScenarios(ctx context.Context, env *environment, f runFlags, args []string) error {
+	jobs, err := loadScenarios(env, args)
+	if err != nil {
+		return invalid(err)
+	}
+	if f.list {
+		for _, j := range jobs {
+			_, _ = fmt.Fprintf(env.stdout, "%-24s %s\n", j.file.Metadata.Name, j.file.Spec.Title)
+		}
+		return nil
+	}
+	if f.dryRun {
+		_, err := fmt.Fprintf(env.stdout, "%d scenarios are valid\n", len(jobs))
+		return err
+	}
+	b, err := findEnvoy(ctx, env, f.envoy)
+	if err != nil {
+		return err
+	}
+	if f.seed == 0 {
+		f.seed = rand.Uint64() >> 1 //nolint:gosec // a seed, not a secret
+	}
+	var runs []*record.Run
+	for range max(1, f.repeat) {
+		for _, j := range jobs {
+			run := runJob(ctx, env, f, b, j)
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			runs = append(runs, run)
+			printRun(env.stdout, run)
+			if err := writeBundle(f.out, run); err != nil {
+				return broken(err)
+			}
+		}
+	}
+	if err := writeIndex(f.out, runs); err != nil {
+		return broken(err)
+	}
+	if len(runs) > 1 {
+		printSummary(env.stdout, runs)
+	}
+	if code := verdictCode(runs); code != exitPass {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// runJob runs one scenario and judges it.
+func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j job) *record.Run {
+	limit := f.timeout
+	if limit == 0 {
+		limit = j.file.End() + 3*time.Minute
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the scenario took longer than %s", limit))
+	defer cancel()
+	_, _ = fmt.Fprintf(env.stderr, "%s: %s\n", j.file.Metadata.Name, j.file.Spec.Title)
+	run, err := func() (run *record.Run, err error) {
+		owner, dir, err := newOwner(env)
+		if err != nil {
+			return &record.Run{Scenario: j.file.Scenario, File: j.file.Name}, err
+		}
+		defer func() { err = errors.Join(err, owner.Close()) }()
+		return live.Run(limited, live.Options{
+			Squall: env.self, Envoy: b, Owner: owner, Dir: dir, App: j.app, AppDir: j.appDir, Env: appEnvironment(env),
+			Seed: f.seed, Version: version, Progress: env.stderr,
+		}, j.file)
+	}()
+	if err != nil && run.Broken == "" {
+		run.Broken = err.Error()
+	}
+	assert.Judge(run, j.file.Where)
+	return run
+}
+
+// loadScenarios reads all scenarios and all that they name; every problem of every file comes at once.
+func loadScenarios(env *environment, args []string) ([]job, error) {
+	var problems diag.List
+	var jobs []job
+	for _, arg := range args {
+		paths, err := scenarioFiles(arg)
+		if err != nil {
+			problems.Errorf("NO-FILE", diag.Pos{File: arg}, "%v", err)
+			continue
+		}
+		for _, path := range paths {
+			j, more := loadScenario(env, path)
+			problems.Add(more...)
+			jobs = append(jobs, j)
+		}
+	}
+	if w := problems.Warnings().Sorted(); len(w) > 0 && !problems.HasErrors() {
+		_, _ = fmt.Fprintln(env.stderr, w.Text())
+	}
+	return jobs, problems.Err()
+}
+
+func scenarioFiles(arg string) ([]string, error) {
+	if arg == "-" {
+		return []string{arg}, nil
+	}
+	info, err := os.Stat(arg)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{arg}, nil
+	}
+	var out []string
+	err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == "scenario.yaml" {
+			out = append(out, path)
+		}
+		return err
+	})
+	if err == nil && len(out) == 0 {
+		err = fmt.Errorf("there is no scenario.yaml below %s", arg)
+	}
+	slices.Sort(out)
+	return out, err
+}
+
+func loadScenario(env *environment, path string) (job, diag.List) {
+	var problems diag.List
+	read := func() ([]byte, error) { return os.ReadFile(path) } //nolint:gosec // the user names the file
+	if path == "-" {
+		read = func() ([]byte, error) { return io.ReadAll(env.stdin) }
+	}
+	data, err := read()
+	if err != nil {
+		problems.Errorf("NO-FILE", diag.Pos{File: path}, "the scenario cannot be read: %v", err)
+		return job{}, problems
+	}
+	dir := filepath.Dir(path)
+	// Rules may lie beside the scenario or anywhere else that its paths lead to.
+	file, problems := spec.Parse(config.File{Name: path, Data: data}, anywhere{dir}, ".", dir)
+	if file == nil {
+		return job{}, problems
+	}
+	j := job{file: file}
+	if file.Spec.App == "" {
+		return j, problems
+	}
+	j.app, j.appDir, err = loadApp(file.Spec.App, dir)
+	if err != nil {
+		problems.Add(diag.From(err)...)
+		return j, problems
+	}
+	problems.Add(checkRules(j.app, file.Rules)...)
+	for i := range file.Spec.Timeline {
+		if files, ok := file.Items[i]; ok {
+			problems.Add(checkRules(j.app, slices.Concat(file.Rules, files))...)
+		}
+	}
+	return j, problems
+}
+
+// anywhere opens files relative to a folder, also above it: the user's own files name them.
+type anywhere struct{ dir string }
+
+// Open implements fs.FS.
+func (a anywhere) Open(name string) (fs.File, error) {
+	path := filepath.FromSlash(name)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(a.dir, path)
+	}
+	return os.Open(path)
+}
+
+func printRun(w io.Writer, r *record.Run) {
+	mark := map[record.Verdict]string{record.Pass: "ok  ", record.Fail: "FAIL", record.Inconclusive: "?   ", record.Error: "ERR "}
+	for _, c := range r.Checks {
+		_, _ = fmt.Fprintf(w, "  %s %-24s %s\n", mark[c.Verdict], c.Name, c.Reason)
+	}
+	_, _ = fmt.Fprintf(w, "%s %s: %s\n", strings.ToUpper(string(r.Verdict)), r.Scenario.Metadata.Name, r.Reason)
+}
+
+func printSummary(w io.Writer, runs []*record.Run) {
+	_, _ = fmt.Fprintln(w)
+	for _, r := range runs {
+		_, _ = fmt.Fprintf(w, "%-14s %-24s %5.1fs\n", r.Verdict, r.Scenario.Metadata.Name, seconds(r))
+	}
+}
+
+func seconds(r *record.Run) float64 {
+	if r.Start.IsZero() {
+		return 0
+	}
+	return r.End.Sub(r.Start).Seconds() + r.Warmup.Seconds()
+}
+
+// verdictCode puts the verdicts of several runs together.
+func verdictCode(runs []*record.Run) int {
+	code := exitPass
+	for _, r := range runs {
+		switch r.Verdict {
+		case record.Error:
+			return exitBroken
+		case record.Fail:
+			code = exitFail
+		case record.Inconclusive:
+			if code == exitPass {
+				code = exitInconclusive
+			}
+		case record.Pass:
+		}
+	}
+	return code
+}
+
+func writeBundle(out string, r *record.Run) error {
+	if out == "" {
+		return nil
+	}
+	dir := filepath.Join(out, r.Scenario.Metadata.Name)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("folder for reports: %w", err)
+	}
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("result.json: %w", err)
+	}
+	return writeFile(filepath.Join(dir, "result.json"), b)
+}
+
+// indexEntry is one line of index.json.
+type indexEntry struct {
+	Name    string         `json:"name"`
+	Verdict record.Verdict `json:"verdict"`
+	Seconds float64        `json:"seconds"`
+	Reason  string         `json:"reason"`
+}
+
+func writeIndex(out string, runs []*record.Run) error {
+	if out == "" {
+		return nil
+	}
+	entries := []indexEntry{}
+	for _, r := range runs {
+		entries = append(entries, indexEntry{r.Scenario.Metadata.Name, r.Verdict, seconds(r), r.Reason})
+	}
+	b, err := json.MarshalIndent(entries, "", "  ")
+	if err != nil {
+		return fmt.Errorf("index.json: %w", err)
+	}
+	if err := writeFile(filepath.Join(out, "excluded.json"), []byte("[]\n")); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(out, "index.json"), b)
+}
+
+func writeFile(path string, b []byte) error {
+	if err := os.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write a report: %w", err)
+	}
+	return nil
+}
