@@ -1,0 +1,55 @@
+package reports
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// redacted stands for what was taken out.
+const redacted = "[redacted]"
+
+// secretWords make a header's or a tag's value a secret when its name has one of them.
+var secretWords = []string{"authorization", "cookie", "jwt", "token", "secret", "password", "passwd", "api-key", "apikey", "credential", "session"}
+
+// secretText finds secrets in running text; the group named keep stays.
+var secretText = []*regexp.Regexp{
+	// A header with its value, as in a log: authorization: Bearer abc, "cookie": "a=b; c=d".
+	regexp.MustCompile(`(?i)(?P<keep>\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?)(?:(?:bearer|basic|digest|negotiate)\s+)?[^\s"',;]+`),
+	regexp.MustCompile(`(?i)(?P<keep>\b(?:set-)?cookie["']?\s*[:=]\s*["']?)[^\s"',;]+(?:;\s*[^\s"',;]+)*`),
+	regexp.MustCompile(`(?i)(?P<keep>\b[a-z-]*(?:api-?key|password|passwd|secret|(?:access|id|refresh|auth)[_-]token|jwt-(?:assertion|payload))["']?\s*[:=]\s*["']?)[^\s"',;&]+`),
+	// A token in a URL's query.
+	regexp.MustCompile(`(?i)(?P<keep>[?&](?:token|jwt|code|session)=)[^\s"'&#]+`),
+	// Credentials of a scheme, and a JSON web token by its shape.
+	regexp.MustCompile(`(?i)(?P<keep>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{12,}`),
+	regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`),
+}
+
+// redact takes secrets out of running text.
+func redact(s string) string {
+	for _, re := range secretText {
+		keep := ""
+		if re.NumSubexp() > 0 {
+			keep = "${keep}"
+		}
+		s = re.ReplaceAllString(s, keep+redacted)
+	}
+	return s
+}
+
+// redactHeader gives a header's or a tag's value as it may be shown.
+func redactHeader(name, value string) string {
+	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	if slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) }) {
+		return redacted
+	}
+	return redact(value)
+}
+
+func redactAll(all []string) []string {
+	out := []string{}
+	for _, s := range all {
+		out = append(out, redact(s))
+	}
+	return out
+}
