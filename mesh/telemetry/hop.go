@@ -122,3 +122,16 @@ func RequestKey(id string) string {
 	}
 	return id[:traced] + "*" + id[traced+1:]
 }
+
+// To reports whether the request was meant for a service, by its short or full name: by the cluster, or, where a fault
+// answered before one was chosen, by the authority that the caller asked for.
+func (h *Hop) To(service string) bool {
+	host := h.Cluster
+	if i := strings.LastIndexByte(host, '|'); i >= 0 {
+		host = host[i+1:]
+	}
+	if host == "" {
+		host, _, _ = strings.Cut(h.Authority, ":")
+	}
+	return host != "" && (host == service || strings.HasPrefix(host, service+".") || strings.HasPrefix(service, host+"."))
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/squallmesh/squall/mesh/telemetry"
-	"github.com/squallmesh/squall/mesh/xds/translate"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
@@ -79,8 +78,7 @@ func fromTo(r *record.Run, q *spec.Requests, h telemetry.Hop) bool {
 	if w, ok := r.WorkloadAt(h.UpstreamAddress); ok && w.Is(q.To) {
 		return true
 	}
-	_, _, _, host, ok := translate.ParseCluster(h.Cluster)
-	return ok && (host == q.To || len(host) > len(q.To) && host[:len(q.To)+1] == q.To+".")
+	return h.To(q.To)
 }
 
 func fits(r *record.Run, q *spec.Requests, h telemetry.Hop) bool {

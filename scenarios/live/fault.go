@@ -138,7 +138,7 @@ func (r *runner) leasedFault(slot int, f *spec.Fault) happening {
 			from, to := r.t0.Add(e.At), r.t0.Add(e.Until)
 			n := 0
 			for _, h := range r.run.Hops {
-				if h.HasFlag(flag) && !h.Time.Before(from) && h.Time.Before(to) && strings.Contains(h.Cluster, rule.Host) {
+				if h.HasFlag(flag) && !h.Time.Before(from) && h.Time.Before(to) && h.To(rule.Host) {
 					n++
 				}
 			}
