@@ -14,9 +14,9 @@ import (
 func (s *sender) commonHop(c *dataaccesslogv3.AccessLogCommon) telemetry.Hop {
 	return telemetry.Hop{
 		Time: c.GetStartTime().AsTime(), Duration: c.GetDuration().AsDuration(),
-		Proxy: s.proxy, Workload: s.workload, Namespace: s.namespace, Direction: s.direction(c.GetUpstreamCluster()),
+		Proxy: s.proxy, Workload: s.workload, Namespace: s.namespace, Direction: s.direction(cluster(c)),
 		Flags: flags(c.GetResponseFlags()), Details: c.GetConnectionTerminationDetails(),
-		Route: c.GetRouteName(), Cluster: c.GetUpstreamCluster(),
+		Route: c.GetRouteName(), Cluster: cluster(c),
 		UpstreamAddress: address(c.GetUpstreamRemoteAddress()), UpstreamLocal: address(c.GetUpstreamLocalAddress()),
 		UpstreamFailure: c.GetUpstreamTransportFailureReason(), UpstreamTime: c.GetTimeToFirstUpstreamRxByte().AsDuration(),
 		Attempts:         int(c.GetUpstreamRequestAttemptCount()),
@@ -25,6 +25,21 @@ func (s *sender) commonHop(c *dataaccesslogv3.AccessLogCommon) telemetry.Hop {
 		Principal:         uri(c.GetTlsProperties().GetPeerCertificateProperties()),
 		LocalPrincipal:    uri(c.GetTlsProperties().GetLocalCertificateProperties()),
 	}
+}
+
+// clusterTag is the custom tag in which proxies name the cluster that the route led to.
+const clusterTag = "cluster"
+
+// cluster is where the route led. Envoy's own field is empty when no host was picked (a full breaker, no healthy host), so
+// proxies may send a tag.
+func cluster(c *dataaccesslogv3.AccessLogCommon) string {
+	if name := c.GetUpstreamCluster(); name != "" {
+		return name
+	}
+	if name := c.GetCustomTags()[clusterTag]; name != "-" {
+		return name
+	}
+	return ""
 }
 
 func (s *sender) tcpHop(e *dataaccesslogv3.TCPAccessLogEntry) telemetry.Hop {

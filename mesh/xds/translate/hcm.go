@@ -12,6 +12,7 @@ import (
 	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tracingv3 "github.com/envoyproxy/go-control-plane/envoy/type/tracing/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -101,6 +102,11 @@ func commonLog(direction corev3.TrafficDirection) *grpclogv3.CommonGrpcAccessLog
 		LogName:             LogName(direction),
 		TransportApiVersion: corev3.ApiVersion_V3,
 		BufferFlushInterval: duration(logFlush),
+		// The entry's own cluster is empty when no host was picked (a full breaker, no healthy host): the route's counts.
+		CustomTags: []*tracingv3.CustomTag{{
+			Tag:  "cluster",
+			Type: &tracingv3.CustomTag_Value{Value: "%UPSTREAM_CLUSTER_RAW%"},
+		}},
 		GrpcService: &corev3.GrpcService{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
 			EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: accessLogCluster},
 		}},
