@@ -1,0 +1,2 @@
+// Package rules holds no code: its tests hold the import rules that ARCHITECTURE.md states, and what the documents show.
+package rules
