@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,9 +13,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
@@ -32,6 +35,7 @@ type runFlags struct {
 	list, dryRun bool
 	timeout      time.Duration
 	repeat       int
+	parallel     int
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -55,6 +59,7 @@ Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab cou
 	c.Flags().BoolVar(&f.list, "list", false, "list the scenarios and stop")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and stop")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end a scenario that takes longer, as an error; 0 is 3 minutes more than its load")
+	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
 	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
 	return c
 }
@@ -88,19 +93,12 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	if f.seed == 0 {
 		f.seed = rand.Uint64() >> 1 //nolint:gosec // a seed, not a secret
 	}
-	var runs []*record.Run
-	for range max(1, f.repeat) {
-		for _, j := range jobs {
-			run := runJob(ctx, env, f, b, j)
-			if err := context.Cause(ctx); err != nil {
-				return err
-			}
-			runs = append(runs, run)
-			printRun(env.stdout, run)
-			if err := writeBundle(f.out, run); err != nil {
-				return broken(err)
-			}
-		}
+	runs, err := runJobs(ctx, env, f, b, slices.Repeat(jobs, max(1, f.repeat)), func(run *record.Run) error {
+		printRun(env.stdout, run)
+		return writeBundle(f.out, run)
+	})
+	if err != nil {
+		return err
 	}
 	if err := writeIndex(f.out, runs); err != nil {
 		return broken(err)
@@ -112,6 +110,36 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 		return &exitError{code: code}
 	}
 	return nil
+}
+
+// runJobs runs scenarios, several at once if the flags say so. done gets each record as it ends, one at a time; the records
+// come back in the order of the jobs.
+func runJobs(
+	ctx context.Context, env *environment, f runFlags, b envoy.Binary, jobs []job, done func(*record.Run) error,
+) ([]*record.Run, error) {
+	runs := make([]*record.Run, len(jobs))
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(max(1, f.parallel))
+	for i, j := range jobs {
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			run := runJob(ctx, env, f, b, j)
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			runs[i] = run
+			if err := done(run); err != nil {
+				return broken(err)
+			}
+			return nil
+		})
+	}
+	return runs, g.Wait()
 }
 
 // runJob runs one scenario and judges it.
@@ -188,7 +216,7 @@ func scenarioFiles(arg string) ([]string, error) {
 	return out, err
 }
 
-func loadScenario(env *environment, path string) (job, diag.List) {
+func loadScenario(env *environment, path string, edits ...edit) (job, diag.List) {
 	var problems diag.List
 	read := func() ([]byte, error) { return os.ReadFile(path) } //nolint:gosec // the user names the file
 	if path == "-" {
@@ -200,10 +228,20 @@ func loadScenario(env *environment, path string) (job, diag.List) {
 		return job{}, problems
 	}
 	dir := filepath.Dir(path)
+	files := anywhere{dir: dir, edits: edits, used: map[int]bool{}}
+	if data, err = files.edited(filepath.Base(path), data); err != nil {
+		problems.Errorf("BAD-EDIT", diag.Pos{File: path}, "%v", err)
+		return job{}, problems
+	}
 	// Rules may lie beside the scenario or anywhere else that its paths lead to.
-	file, problems := spec.Parse(config.File{Name: path, Data: data}, anywhere{dir}, ".", dir)
+	file, problems := spec.Parse(config.File{Name: path, Data: data}, files, ".", dir)
 	if file == nil {
 		return job{}, problems
+	}
+	for i, e := range edits {
+		if !files.used[i] {
+			problems.Errorf("BAD-EDIT", diag.Pos{File: path}, "the edit of %s changes nothing that the scenario uses", e.File)
+		}
 	}
 	j := job{file: file}
 	if file.Spec.App == "" {
@@ -223,16 +261,46 @@ func loadScenario(env *environment, path string) (job, diag.List) {
 	return j, problems
 }
 
-// anywhere opens files relative to a folder, also above it: the user's own files name them.
-type anywhere struct{ dir string }
+// anywhere reads files relative to a folder, also above it: the user's own files name them. Edits are made on the way.
+type anywhere struct {
+	dir   string
+	edits []edit
+	used  map[int]bool
+}
 
 // Open implements fs.FS.
-func (a anywhere) Open(name string) (fs.File, error) {
-	path := filepath.FromSlash(name)
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(a.dir, path)
+func (a anywhere) Open(name string) (fs.File, error) { return os.Open(a.path(name)) }
+
+// ReadFile implements fs.ReadFileFS.
+func (a anywhere) ReadFile(name string) ([]byte, error) {
+	data, err := os.ReadFile(a.path(name))
+	if err != nil {
+		return nil, err
 	}
-	return os.Open(path)
+	return a.edited(name, data)
+}
+
+func (a anywhere) path(name string) string {
+	path := filepath.FromSlash(name)
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(a.dir, path)
+}
+
+// edited makes the edits of a file. Each must fit exactly one place, so that it does what its author meant.
+func (a anywhere) edited(name string, data []byte) ([]byte, error) {
+	for i, e := range a.edits {
+		if filepath.Base(name) != e.File {
+			continue
+		}
+		a.used[i] = true
+		if n := bytes.Count(data, []byte(e.From)); n != 1 {
+			return nil, fmt.Errorf("%q stands %d times in %s, not once", e.From, n, name)
+		}
+		data = bytes.Replace(data, []byte(e.From), []byte(e.To), 1)
+	}
+	return data, nil
 }
 
 func printRun(w io.Writer, r *record.Run) {

@@ -146,7 +146,7 @@ func (c *checker) configs(at string, list []Config) []config.File {
 		}
 		data, err := fs.ReadFile(c.fsys, path.Join(c.dir, item.Path))
 		if err != nil {
-			c.errorf("NO-FILE", here, "the rules %q cannot be read", item.Path)
+			c.errorf("NO-FILE", here, "the rules %q cannot be read: %v", item.Path, err)
 			c.problems.Hint("paths are relative to the scenario's folder, and stay below it")
 			continue
 		}
