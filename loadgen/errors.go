@@ -33,8 +33,7 @@ func classify(run, request context.Context, err error) string {
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), saysReset(err.Error()):
 		return ErrReset
 	}
-	var of *url.Error
-	if errors.As(err, &of) {
+	if of, ok := errors.AsType[*url.Error](err); ok {
 		err = of.Err
 	}
 	return err.Error()

@@ -36,7 +36,7 @@ func (s *sender) login() ([]*http.Cookie, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // read only
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return nil, err
 	}

@@ -194,7 +194,7 @@ func TestNeverSentTwice(t *testing.T) {
 				return
 			}
 			served.Go(func() {
-				defer c.Close()
+				defer c.Close() //nolint:errcheck // the test is over
 				buffer := make([]byte, 4096)
 				for answer := range 2 {
 					if _, err := c.Read(buffer); err != nil {

@@ -14,7 +14,7 @@ func sleepFinely(d time.Duration) {
 	left := syscall.NsecToTimespec(int64(d))
 	for {
 		now := left
-		if err := syscall.Nanosleep(&now, &left); err != syscall.EINTR { //nolint:errorlint // an errno as it is
+		if err := syscall.Nanosleep(&now, &left); err != syscall.EINTR {
 			return
 		}
 	}

@@ -20,6 +20,7 @@ func rate(t testing.TB, s string) pace.Rate {
 }
 
 func must(t testing.TB) func(pace.Pacer, error) pace.Pacer {
+	t.Helper()
 	return func(p pace.Pacer, err error) pace.Pacer {
 		t.Helper()
 		require.NoError(t, err)

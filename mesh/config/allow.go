@@ -67,7 +67,7 @@ var allowed = fieldSets(map[string]string{
 })
 
 // instead says what to write in place of fields that are not supported.
-var instead = map[string]string{
+var instead = map[string]string{ //nolint:gosec // names of fields, no credentials
 	"OutlierDetection.consecutiveErrors":              "Istio dropped it: use consecutive5xxErrors or consecutiveGatewayErrors",
 	"HTTPFaultInjection.Delay.exponentialDelay":       "use fixedDelay",
 	"HTTPFaultInjection.Abort.http2Error":             "use httpStatus or grpcStatus",
@@ -85,7 +85,7 @@ const networkingAPI = "istio.networking.v1alpha3."
 func fieldSets(lists map[string]string) map[protoreflect.FullName]bool {
 	out := map[protoreflect.FullName]bool{}
 	for message, fields := range lists {
-		for _, f := range strings.Fields(fields) {
+		for f := range strings.FieldsSeq(fields) {
 			out[protoreflect.FullName(networkingAPI+message+"."+f)] = true
 		}
 	}

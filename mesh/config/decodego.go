@@ -80,7 +80,7 @@ func (d *decoder) into(n *yaml.Node, v reflect.Value, path, what string) bool {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		bits := v.Type().Bits()
 		neg, u, ok := d.integer(n, path, what, -1<<(bits-1), 1<<(bits-1)-1)
-		v.SetInt(neg + int64(u)) //nolint:gosec // integer checked the range
+		v.SetInt(neg + int64(u))
 		return ok
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uint:
 		_, u, ok := d.integer(n, path, what, 0, math.MaxUint64>>(64-v.Type().Bits()))

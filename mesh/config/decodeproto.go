@@ -180,16 +180,16 @@ func (d *decoder) scalar(n *yaml.Node, kind protoreflect.Kind, path, what string
 		return protoreflect.ValueOfFloat64(f), ok
 	case protoreflect.Uint32Kind:
 		_, u, ok := d.integer(n, path, what, 0, math.MaxUint32)
-		return protoreflect.ValueOfUint32(uint32(u)), ok //nolint:gosec // integer checked the range
+		return protoreflect.ValueOfUint32(uint32(u)), ok
 	case protoreflect.Uint64Kind:
 		_, u, ok := d.integer(n, path, what, 0, math.MaxUint64)
 		return protoreflect.ValueOfUint64(u), ok
 	case protoreflect.Int32Kind:
 		neg, u, ok := d.integer(n, path, what, math.MinInt32, math.MaxInt32)
-		return protoreflect.ValueOfInt32(int32(neg) + int32(u)), ok //nolint:gosec // integer checked the range
+		return protoreflect.ValueOfInt32(int32(neg) + int32(u)), ok
 	case protoreflect.Int64Kind:
 		neg, u, ok := d.integer(n, path, what, math.MinInt64, math.MaxInt64)
-		return protoreflect.ValueOfInt64(neg + int64(u)), ok //nolint:gosec // integer checked the range
+		return protoreflect.ValueOfInt64(neg + int64(u)), ok
 	}
 	d.errorf("UNSUPPORTED-FIELD", n, path, "%s has a type that is not supported (%s)", what, kind)
 	return protoreflect.Value{}, false

@@ -42,7 +42,7 @@ func Instances(s Set) []Instance {
 		}
 		for _, c := range pod.Spec.Containers {
 			for _, p := range c.Ports {
-				inst.ContainerPorts = append(inst.ContainerPorts, static.ContainerPort{Name: p.Name, Number: uint32(max(0, p.ContainerPort))}) //nolint:gosec // not negative
+				inst.ContainerPorts = append(inst.ContainerPorts, static.ContainerPort{Name: p.Name, Number: uint32(max(0, p.ContainerPort))})
 			}
 			for _, e := range c.Env {
 				if e.ValueFrom != nil {

@@ -97,7 +97,7 @@ func grpcStatus(s string) (uint32, bool) {
 	}
 	for i, name := range grpcStatuses {
 		if strings.EqualFold(name, s) {
-			return uint32(i), true //nolint:gosec // at most 16
+			return uint32(i), true
 		}
 	}
 	return 0, false

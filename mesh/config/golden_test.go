@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // base is the ground on which each golden file stands: the book shop and the versions of its services.
 func base(t *testing.T) config.Set {
+	t.Helper()
 	return config.Set{}.With(bookinfoDocs(t, "manifests/bookinfo.yaml", "manifests/tcp-echo.yaml", "rules/destination-rule-all.yaml")...)
 }
 

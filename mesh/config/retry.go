@@ -38,7 +38,7 @@ func (r reporter) retries(in *networking.HTTPRetry, path string) *model.RetryPol
 
 func (r reporter) retryOn(in, path string) string {
 	var out []string
-	for _, word := range strings.Split(in, ",") {
+	for word := range strings.SplitSeq(in, ",") {
 		word = strings.TrimSpace(word)
 		if word == "" {
 			continue

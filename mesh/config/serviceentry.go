@@ -205,7 +205,7 @@ func (r reporter) endpointAddress(in *networking.ServiceEntry, address, path str
 // splitList reads a list whose items are separated by commas.
 func splitList(s string) []string {
 	var out []string
-	for _, w := range strings.Split(s, ",") {
+	for w := range strings.SplitSeq(s, ",") {
 		if w = strings.TrimSpace(w); w != "" {
 			out = append(out, w)
 		}

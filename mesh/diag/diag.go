@@ -208,8 +208,7 @@ func (l List) Text() string {
 
 // From gives the findings that err carries, or nil.
 func From(err error) List {
-	var e Errors
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[Errors](err); ok {
 		return e.List
 	}
 	return nil

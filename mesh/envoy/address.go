@@ -46,8 +46,7 @@ func parseAddress(s string) (address, error) {
 		return address{path: path}, CheckSocketPath(path)
 	}
 	host, port, err := net.SplitHostPort(s)
-	var wrong *net.AddrError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*net.AddrError](err); ok {
 		return address{}, fmt.Errorf("address %q: %s: write host:port or unix:///path", s, wrong.Err)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -158,8 +159,6 @@ func (l *Ledger) Counts() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	counts := make(map[string]int, len(l.byProxy))
-	for proxy, n := range l.byProxy {
-		counts[proxy] = n
-	}
+	maps.Copy(counts, l.byProxy)
 	return counts
 }

@@ -117,7 +117,7 @@ func TestHTTP(t *testing.T) {
 		},
 	}
 	intermediate := proto.Clone(entry).(*datav3.HTTPAccessLogEntry)
-	intermediate.CommonProperties.IntermediateLogEntry = true
+	intermediate.CommonProperties.IntermediateLogEntry = true //nolint:staticcheck // older Envoys set this one
 	require.NoError(t, stream.Send(&accesslogv3.StreamAccessLogsMessage{
 		Identifier: identifier("sidecar~productpage-v1-0.default", "outbound"), LogEntries: httpLogs(intermediate, entry),
 	}))

@@ -88,12 +88,12 @@ func (s *Server) StreamAccessLogs(stream accesslogv3.AccessLogService_StreamAcce
 func (s *Server) take(from *sender, message *accesslogv3.StreamAccessLogsMessage) {
 	var hops []telemetry.Hop
 	for _, e := range message.GetHttpLogs().GetLogEntry() {
-		if !e.GetCommonProperties().GetIntermediateLogEntry() {
+		if !e.GetCommonProperties().GetIntermediateLogEntry() { //nolint:staticcheck // older Envoys set this one
 			hops = append(hops, from.httpHop(e))
 		}
 	}
 	for _, e := range message.GetTcpLogs().GetLogEntry() {
-		if !e.GetCommonProperties().GetIntermediateLogEntry() {
+		if !e.GetCommonProperties().GetIntermediateLogEntry() { //nolint:staticcheck // older Envoys set this one
 			hops = append(hops, from.tcpHop(e))
 		}
 	}

@@ -172,7 +172,7 @@ func (s *Store) serveLabels(r *http.Request) (any, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer selected.Close()
+	defer selected.Close() //nolint:errcheck // read only
 	names, err := selected.names(func(m ...*labels.Matcher) ([]string, error) {
 		names, _, err := selected.LabelNames(r.Context(), nil, m...)
 		return names, err
@@ -185,7 +185,7 @@ func (s *Store) serveValues(r *http.Request) (any, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer selected.Close()
+	defer selected.Close() //nolint:errcheck // read only
 	values, err := selected.names(func(m ...*labels.Matcher) ([]string, error) {
 		values, _, err := selected.LabelValues(r.Context(), r.PathValue("name"), nil, m...)
 		return values, err
@@ -198,7 +198,7 @@ func (s *Store) serveSeries(r *http.Request) (any, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer selected.Close()
+	defer selected.Close() //nolint:errcheck // read only
 	if len(selected.sets) == 0 {
 		return nil, nil, badData{errors.New("match[] is required")}
 	}

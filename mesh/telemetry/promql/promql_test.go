@@ -161,7 +161,7 @@ func TestHandler(t *testing.T) {
 		require.NoError(t, err)
 		resp, err := client.Do(req)
 		require.NoError(t, err)
-		defer resp.Body.Close()
+		defer resp.Body.Close() //nolint:errcheck // read only
 		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
 		require.True(t, json.Valid(body), string(body))
@@ -189,7 +189,7 @@ func TestHandler(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, code, path)
 		require.Contains(t, got, `"errorType":"bad_data"`)
 	}
-	resp, err := client.PostForm(server.URL+"/api/v1/query", url.Values{"query": {"1"}}) //nolint:noctx // as users do
+	resp, err := client.PostForm(server.URL+"/api/v1/query", url.Values{"query": {"1"}})
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusOK, resp.StatusCode)

@@ -94,7 +94,7 @@ func (s *Store) Append(points []telemetry.Point) error {
 	for i := range points {
 		p := &points[i]
 		builder.Reset()
-		builder.Add(labels.MetricName, p.Name)
+		builder.Add(labels.MetricName, p.Name) //nolint:staticcheck // no metadata here
 		for _, l := range p.Labels {
 			builder.Add(l.Name, l.Value)
 		}

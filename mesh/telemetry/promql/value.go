@@ -45,7 +45,7 @@ func (v Value) One() (float64, bool) {
 
 func ours(l labels.Labels) (name string, others telemetry.Labels) {
 	l.Range(func(one labels.Label) {
-		if one.Name == labels.MetricName {
+		if one.Name == labels.MetricName { //nolint:staticcheck // no metadata here
 			name = one.Value
 		} else {
 			others = append(others, telemetry.Label{Name: one.Name, Value: one.Value})

@@ -86,7 +86,7 @@ func decode(r *http.Request) ([]telemetry.Span, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer z.Close()
+		defer z.Close() //nolint:errcheck // read only
 		body = z
 	}
 	data, err := io.ReadAll(io.LimitReader(body, maxBody+1))

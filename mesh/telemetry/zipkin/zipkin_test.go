@@ -72,7 +72,7 @@ func serve(t *testing.T, store *zipkin.Store) (send func(string, http.Header) in
 		req.Header = header
 		resp, err := client.Do(req)
 		require.NoError(t, err)
-		defer resp.Body.Close()
+		defer resp.Body.Close() //nolint:errcheck // read only
 		data, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
 		if into != nil && resp.StatusCode == http.StatusOK {
