@@ -36,6 +36,8 @@ type ApplyRequest struct {
 	Workloads []Workload
 	// Timeout of the barrier; 0 takes 10 s.
 	Timeout time.Duration
+	// AckOnly does not wait until acknowledged listeners are active. It is for measurements alone.
+	AckOnly bool
 }
 
 // ApplyResponse says what came of it.

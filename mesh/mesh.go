@@ -102,7 +102,7 @@ func (m *Mesh) apply(ctx context.Context, req ApplyRequest) (ApplyResponse, erro
 		return ApplyResponse{Diagnostics: problems.Sorted()}, err
 	}
 	snap.Faults = m.snapshot.Faults
-	report, err := m.server.Apply(ctx, serve.Change{Snapshot: &snap, Proxies: proxies})
+	report, err := m.server.Apply(ctx, serve.Change{Snapshot: &snap, Proxies: proxies, AckOnly: req.AckOnly})
 	resp := ApplyResponse{Report: report, Diagnostics: problems.Sorted()}
 	if rejected, ok := asRejected(err); ok {
 		resp.Diagnostics = append(resp.Diagnostics, rejected.Diagnostics()...)

@@ -130,6 +130,8 @@ type Change struct {
 	Snapshot *model.Snapshot
 	// Proxies that the mesh shall have, all of them.
 	Proxies []*model.Proxy
+	// AckOnly returns when all is acknowledged, whether or not it is effective: the control of the barrier's benchmark.
+	AckOnly bool
 }
 
 // Apply sets a new state and returns when it is effective on every connected proxy: the first request that is sent
@@ -153,7 +155,10 @@ func (s *Server) Apply(ctx context.Context, c Change) (Report, error) {
 	concerned := s.concerned(&report)
 	s.mu.Unlock()
 
-	watched := s.watchListeners(ctx, concerned)
+	var watched []listenerWatch
+	if !c.AckOnly {
+		watched = s.watchListeners(ctx, concerned)
+	}
 
 	s.mu.Lock()
 	for _, id := range sortedKeys(s.known) {

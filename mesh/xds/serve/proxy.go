@@ -240,6 +240,9 @@ func (p *proxy) send(typ translate.Type, add bool, now func() time.Time) bool {
 		})
 		t.held[c.layer] = t.held[c.layer].Set(c.name, c.new)
 	}
+	if typ == translate.Cluster {
+		p.repeatEndpoints(changes)
+	}
 	if add {
 		for _, name := range t.refresh {
 			if r := p.view.Get(typ, name); r != nil && !slices.ContainsFunc(changes, func(c sentChange) bool { return c.name == name }) {
@@ -260,6 +263,17 @@ func (p *proxy) send(typ translate.Type, add bool, now func() time.Time) bool {
 	p.stream <- &response{request: t.watch, body: resp}
 	t.watch = nil
 	return true
+}
+
+// repeatEndpoints sends the endpoints of changed clusters once more: a changed cluster warms until it has them, and the
+// proxy does not ask again for a name to which it is subscribed already.
+func (p *proxy) repeatEndpoints(changes []sentChange) {
+	e := &p.types[translate.Endpoint]
+	for _, c := range changes {
+		if c.old != nil && c.new != nil && e.names[c.name] && !slices.Contains(e.asked, c.name) {
+			e.asked = append(e.asked, c.name)
+		}
+	}
 }
 
 // withAsked adds names that the proxy asked for and that are not among the changes: it may have dropped them since.
