@@ -103,7 +103,7 @@ func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler, grace time.
 	_ = srv.Shutdown(last) // that the grace was too short is no error: the rest is cut off here
 	end()
 	_ = srv.Close()
-	_ = <-failed // closed on purpose
+	<-failed //nolint:errcheck // closed on purpose
 	running.Close()
 	return nil
 }

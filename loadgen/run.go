@@ -48,7 +48,7 @@ func Run(ctx context.Context, start time.Time, loads []Load, sink func(Result)) 
 		senders[i] = s
 		defer s.close()
 	}
-	if err := logins(start, senders); err != nil {
+	if err := logins(start, senders); err != nil { //nolint:contextcheck // each sender has the context of the run
 		return nil, err
 	}
 	var all sync.WaitGroup
