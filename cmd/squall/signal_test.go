@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// lab is a squall up that runs.
+type runningLab struct {
+	cmd    *exec.Cmd
+	tmp    string
+	stderr *bytes.Buffer
+}
+
+// startLab runs squall up and returns when the mesh is up.
+func startLab(t *testing.T) *runningLab {
+	t.Helper()
+	tmp, err := os.MkdirTemp("", "sq")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
+	bin := buildSquall(t)
+	cmd := exec.Command(bin, "up") //nolint:noctx // ended by the signals under test
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	out, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	l := &runningLab{cmd: cmd, tmp: tmp, stderr: &bytes.Buffer{}}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		l.stderr.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "the mesh is up") {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return l
+		}
+	}
+	t.Fatalf("the mesh did not come up:\n%s", l.stderr)
+	return nil
+}
+
+var builtSquall string
+
+func buildSquall(t *testing.T) string {
+	t.Helper()
+	if builtSquall == "" {
+		dir, err := os.MkdirTemp("", "squall-bin")
+		require.NoError(t, err)
+		builtSquall = filepath.Join(dir, "squall")
+		out, err := exec.CommandContext(t.Context(), "go", "build", "-o", builtSquall, ".").CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	return builtSquall
+}
+
+// processes lists those that belong to the lab: its folder stands in their command line or environment.
+func (l *runningLab) processes() []string {
+	var out []string
+	paths, _ := filepath.Glob("/proc/[0-9]*")
+	for _, p := range paths {
+		if filepath.Base(p) == itoa(os.Getpid()) {
+			continue
+		}
+		for _, file := range []string{"cmdline", "environ"} {
+			if data, err := os.ReadFile(filepath.Join(p, file)); err == nil && bytes.Contains(data, []byte(l.tmp)) {
+				out = append(out, filepath.Base(p)+" "+file)
+			}
+		}
+	}
+	return out
+}
+
+// gone waits until nothing of the lab is left; the bound is the one promised.
+func (l *runningLab) gone(t *testing.T, within time.Duration) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		left, _ := filepath.Glob(filepath.Join(l.tmp, "*"))
+		return len(l.processes()) == 0 && len(left) == 0
+	}, within, 20*time.Millisecond, "processes or folders are left")
+}
+
+func TestSignalsLeaveNothingBehind(t *testing.T) {
+	for _, c := range []struct {
+		signal syscall.Signal
+		code   int
+	}{{syscall.SIGINT, exitInterrupted}, {syscall.SIGTERM, exitTerminated}} {
+		t.Run(c.signal.String(), func(t *testing.T) {
+			l := startLab(t)
+			require.NotEmpty(t, l.processes())
+			require.NoError(t, l.cmd.Process.Signal(c.signal))
+			_ = l.cmd.Wait()
+			require.Equal(t, c.code, l.cmd.ProcessState.ExitCode())
+			l.gone(t, 3*time.Second)
+		})
+	}
+}
+
+func TestKillLeavesNothingBehind(t *testing.T) {
+	l := startLab(t)
+	require.NoError(t, l.cmd.Process.Kill())
+	_ = l.cmd.Wait()
+	l.gone(t, 3*time.Second)
+}
+
+func TestEnvoyKilledInMidRunIsAnError(t *testing.T) {
+	l := startLab(t)
+	killed := false
+	for _, p := range l.processes() {
+		pid, _, _ := strings.Cut(p, " ")
+		data, _ := os.ReadFile("/proc/" + pid + "/cmdline") //nolint:gosec // a process of the test's own lab
+		if bytes.Contains(data, []byte("envoy")) && bytes.Contains(data, []byte("ratings")) {
+			n, err := strconv.Atoi(pid)
+			require.NoError(t, err)
+			require.NoError(t, syscall.Kill(n, syscall.SIGKILL))
+			killed = true
+			break
+		}
+	}
+	require.True(t, killed, "no Envoy of ratings found")
+	_ = l.cmd.Wait()
+	require.Equal(t, exitBroken, l.cmd.ProcessState.ExitCode())
+	l.gone(t, 3*time.Second)
+}
