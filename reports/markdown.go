@@ -72,7 +72,11 @@ func markdownEvents(b *strings.Builder, res Result) {
 func markdownRun(b *strings.Builder, res Result) {
 	b.WriteString("### Run\n\n")
 	for _, l := range res.Loads {
-		fmt.Fprintf(b, "- load %s: %s %s, %d offered, %d sent, %d completed\n", escape(l.Name), code(l.Rate), code(l.Request), l.Offered, l.Sent, l.Completed)
+		fmt.Fprintf(b, "- load %s: ", escape(l.Name))
+		if l.Request != "" {
+			fmt.Fprintf(b, "%s %s, ", code(l.Rate), code(l.Request))
+		}
+		fmt.Fprintf(b, "%d offered, %d sent, %d completed\n", l.Offered, l.Sent, l.Completed)
 	}
 	for _, g := range res.Gaps {
 		fmt.Fprintf(b, "- gap: %s\n", escape(g))
