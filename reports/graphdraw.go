@@ -21,7 +21,8 @@ func graph(calls []*call) drawing {
 }
 
 func placeRight(rows [][]string, width float64) map[string]place {
-	const w, h, gap = 150.0, 34.0, 40.0
+	const h, gap = 34.0, 40.0
+	w := min(150, (width-4)/float64(max(len(rows), 1))*0.61)
 	most := 0
 	for _, r := range rows {
 		most = max(most, len(r))
@@ -33,9 +34,9 @@ func placeRight(rows [][]string, width float64) map[string]place {
 		if len(rows) > 1 {
 			x += float64(i) * (width - w - 4) / float64(len(rows)-1)
 		}
-		boxWidth := min(w, (width-4)/float64(len(rows))*0.7)
+
 		for k, name := range names {
-			out[name] = place{x, height * (float64(k) + 0.5) / float64(len(names)), boxWidth, h}
+			out[name] = place{x, height * (float64(k) + 0.5) / float64(len(names)), w, h}
 		}
 	}
 	return out
@@ -109,7 +110,7 @@ func percent(share float64) string {
 	case share < 100 && share > 99.9:
 		return ">99.9 %"
 	}
-	return fmt.Sprintf("%.1f %%", share)
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", share), ".0") + " %"
 }
 
 // edge is the way from one node to another, and where its label goes.
@@ -120,6 +121,9 @@ func edge(a, b place, right bool) (d string, x, y float64) {
 	}
 	if right && x2 > x1 {
 		m := (x1 + x2) / 2
+		if y1 == y2 {
+			return fmt.Sprintf("M%s %sL%s %s", px(x1), px(y1), px(x2), px(y2)), m, y1
+		}
 		// The label lies nearer to the callee: there the lines are apart.
 		return fmt.Sprintf("M%s %sC%s %s %s %s %s %s", px(x1), px(y1), px(m), px(y1), px(m), px(y2), px(x2), px(y2)), x1 + 0.6*(x2-x1), y1 + 0.65*(y2-y1)
 	}

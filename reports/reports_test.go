@@ -159,7 +159,7 @@ func TestHTMLIsSelfContained(t *testing.T) {
 	require.NotRegexp(t, regexp.MustCompile(`(?i)<[^>]*\s(src|href|srcset|action|data|on\w+)\s*=`), page)
 	require.NotRegexp(t, regexp.MustCompile(`(?i)(url\(|@import)`), page)
 	require.NotContains(t, page, "NaN")
-	for _, want := range []string{"Slowest request", "Failed: 503", "Failed: timeout", "ratings v1", "p99", "DI × "} {
+	for _, want := range []string{"Slowest request", "Failed: 503", "Slowest request, failed: timeout", "ratings v1", "p99", "DI × "} {
 		require.Contains(t, page, want)
 	}
 	require.Less(t, len(page), 1<<20)

@@ -76,7 +76,7 @@ func fit(text string, width float64) string {
 }
 
 // textWidth is about a letter's mean width at 12 px, on the wide side.
-const textWidth = 6.7
+const textWidth = 6.1
 
 func px(v float64) string {
 	s := fmt.Sprintf("%.1f", v)

@@ -100,12 +100,18 @@ func traces(r *record.Run) []*trace {
 		t.Drawing = waterfall(t.bars)
 		out = append(out, t)
 	}
+	failed := func(kind string) string { return fmt.Sprintf("failed: %s (one of %d)", kind, numbers[kind]) }
 	if slowest != nil {
-		add("Slowest request", slowest)
+		title := "Slowest request"
+		if kind := outcomeOf(slowest); failures[kind] != nil {
+			title += ", " + failed(kind)
+			delete(failures, kind)
+		}
+		add(title, slowest)
 	}
 	kinds := slices.SortedFunc(maps.Keys(failures), func(a, b string) int { return cmp.Or(numbers[b]-numbers[a], cmp.Compare(a, b)) })
 	for _, kind := range kinds[:min(len(kinds), maxFailedKinds)] {
-		add(fmt.Sprintf("Failed: %s (one of %d)", kind, numbers[kind]), failures[kind])
+		add(upper(failed(kind)), failures[kind])
 	}
 	return out
 }
@@ -140,6 +146,9 @@ func lineOf(h telemetry.Hop) hopLine {
 	}
 }
 
+// shorter takes out of a host's name what all of a cluster's have.
+var shorter = strings.NewReplacer(".default.svc.cluster.local", "", ".svc.cluster.local", "")
+
 func spanBars(spans []telemetry.Span) []bar {
 	if len(spans) == 0 {
 		return nil
@@ -158,9 +167,9 @@ func spanBars(spans []telemetry.Span) []bar {
 		from := max(0, s.Start().Sub(begin))
 		label := cmp.Or(s.Service(), "unknown")
 		if s.Name != "" {
-			label += " " + redact(s.Name)
+			label += " " + shorter.Replace(redact(s.Name))
 		}
-		title := label + ", " + strings.ToLower(string(s.Kind))
+		title := label + ", " + cmp.Or(strings.ToLower(string(s.Kind)), "within")
 		for _, k := range slices.Sorted(maps.Keys(s.Tags)) {
 			title += "\n" + k + ": " + redactHeader(k, s.Tags[k])
 		}
