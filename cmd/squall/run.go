@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/reports"
 	"github.com/squallmesh/squall/scenarios/assert"
 	"github.com/squallmesh/squall/scenarios/live"
 	"github.com/squallmesh/squall/scenarios/record"
@@ -36,6 +35,7 @@ type runFlags struct {
 	timeout      time.Duration
 	repeat       int
 	parallel     int
+	junit        string
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -59,6 +59,7 @@ Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab cou
 	c.Flags().BoolVar(&f.list, "list", false, "list the scenarios and stop")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and stop")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end a scenario that takes longer, as an error; 0 is 3 minutes more than its load")
+	c.Flags().StringVar(&f.junit, "junit", "", "file for one JUnit report of all scenarios; OUT/junit.xml with --out")
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
 	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
 	return c
@@ -94,19 +95,21 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 		f.seed = rand.Uint64() >> 1 //nolint:gosec // a seed, not a secret
 	}
 	runs, err := runJobs(ctx, env, f, b, slices.Repeat(jobs, max(1, f.repeat)), func(run *record.Run) error {
-		printRun(env.stdout, run)
+		if err := reports.Text(env.stdout, run, false); err != nil {
+			return err
+		}
 		return writeBundle(f.out, run)
 	})
 	if err != nil {
 		return err
 	}
-	if err := writeIndex(f.out, runs); err != nil {
+	if err := writeSummary(f, runs); err != nil {
 		return broken(err)
 	}
 	if len(runs) > 1 {
 		printSummary(env.stdout, runs)
 	}
-	if code := verdictCode(runs); code != exitPass {
+	if code := reports.ExitCode(runs); code != exitPass {
 		return &exitError{code: code}
 	}
 	return nil
@@ -303,14 +306,7 @@ func (a anywhere) edited(name string, data []byte) ([]byte, error) {
 	return data, nil
 }
 
-func printRun(w io.Writer, r *record.Run) {
-	mark := map[record.Verdict]string{record.Pass: "ok  ", record.Fail: "FAIL", record.Inconclusive: "?   ", record.Error: "ERR "}
-	for _, c := range r.Checks {
-		_, _ = fmt.Fprintf(w, "  %s %-24s %s\n", mark[c.Verdict], c.Name, c.Reason)
-	}
-	_, _ = fmt.Fprintf(w, "%s %s: %s\n", strings.ToUpper(string(r.Verdict)), r.Scenario.Metadata.Name, r.Reason)
-}
-
+// printSummary lists the verdicts of several runs.
 func printSummary(w io.Writer, runs []*record.Run) {
 	_, _ = fmt.Fprintln(w)
 	for _, r := range runs {
@@ -323,71 +319,4 @@ func seconds(r *record.Run) float64 {
 		return 0
 	}
 	return r.End.Sub(r.Start).Seconds() + r.Warmup.Seconds()
-}
-
-// verdictCode puts the verdicts of several runs together.
-func verdictCode(runs []*record.Run) int {
-	code := exitPass
-	for _, r := range runs {
-		switch r.Verdict {
-		case record.Error:
-			return exitBroken
-		case record.Fail:
-			code = exitFail
-		case record.Inconclusive:
-			if code == exitPass {
-				code = exitInconclusive
-			}
-		case record.Pass:
-		}
-	}
-	return code
-}
-
-func writeBundle(out string, r *record.Run) error {
-	if out == "" {
-		return nil
-	}
-	dir := filepath.Join(out, r.Scenario.Metadata.Name)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("folder for reports: %w", err)
-	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("result.json: %w", err)
-	}
-	return writeFile(filepath.Join(dir, "result.json"), b)
-}
-
-// indexEntry is one line of index.json.
-type indexEntry struct {
-	Name    string         `json:"name"`
-	Verdict record.Verdict `json:"verdict"`
-	Seconds float64        `json:"seconds"`
-	Reason  string         `json:"reason"`
-}
-
-func writeIndex(out string, runs []*record.Run) error {
-	if out == "" {
-		return nil
-	}
-	entries := []indexEntry{}
-	for _, r := range runs {
-		entries = append(entries, indexEntry{r.Scenario.Metadata.Name, r.Verdict, seconds(r), r.Reason})
-	}
-	b, err := json.MarshalIndent(entries, "", "  ")
-	if err != nil {
-		return fmt.Errorf("index.json: %w", err)
-	}
-	if err := writeFile(filepath.Join(out, "excluded.json"), []byte("[]\n")); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(out, "index.json"), b)
-}
-
-func writeFile(path string, b []byte) error {
-	if err := os.WriteFile(path, append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write a report: %w", err)
-	}
-	return nil
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,13 +13,14 @@ import (
 )
 
 func newUpCommand(env *environment) *cobra.Command {
-	var app, envoyPath, profile string
+	var app, envoyPath, profile, name string
 	c := &cobra.Command{
 		Use:   "up [RULES...]",
 		Short: "Bring up a mesh and keep it until Ctrl-C",
 		Long: `Bring up a mesh around an app, apply the rules, print the addresses, and keep it until Ctrl-C.
 
-RULES are files or folders of Istio YAML. Without any, Bookinfo's gateway is opened.`,
+RULES are files or folders of Istio YAML; they are applied again whenever they change. Without any, Bookinfo's gateway
+is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 		Example: "  squall up\n  squall up bookinfo/rules/bookinfo-gateway.yaml bookinfo/rules/destination-rule-all.yaml",
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			a, dir, err := loadApp(app, ".")
@@ -49,21 +52,73 @@ RULES are files or folders of Istio YAML. Without any, Bookinfo's gateway is ope
 				return err
 			}
 			defer func() { err = errors.Join(err, lab.Close()) }()
+			state, err := saveState(env, name, lab, tmp, concat(a.Manifests, rules))
+			if err != nil {
+				return broken(err)
+			}
+			defer func() { _ = os.Remove(state) }()
+			if err := owner.RemoveAtEnd(state); err != nil {
+				return broken(err)
+			}
 			_, _ = fmt.Fprintf(env.stderr, "the mesh is up after %s; Ctrl-C takes it down\n", time.Since(begin).Round(time.Millisecond))
 			_, _ = fmt.Fprintf(env.stdout, "gateway  http://%s:8080\n", lab.GatewayAddress())
 			for _, i := range lab.Instances() {
 				_, _ = fmt.Fprintf(env.stdout, "workload %-24s %s\n", i.Name, i.Address)
 			}
-			select {
-			case <-c.Context().Done():
-				return nil
-			case err := <-lab.Failed():
-				return broken(err)
-			}
+			return watchRules(c.Context(), env, lab, args)
 		},
 	}
+	nameFlag(c, &name)
 	c.Flags().StringVar(&app, "app", "bookinfo", "a built-in app (bookinfo, backend, tcp-echo) or the path of an App file")
 	c.Flags().StringVar(&envoyPath, "envoy", "", "path of the Envoy to run")
 	c.Flags().StringVar(&profile, "profile", "istio", "istio: as Istio configures Envoy; exact: no merge window")
 	return c
+}
+
+// watchPoll is how often the rules' files are looked at.
+const watchPoll = 300 * time.Millisecond
+
+// watchRules keeps the mesh until the context ends or it breaks, and applies rules whose files change. A rule that is refused
+// changes nothing, and is tried again when it changes again.
+func watchRules(ctx context.Context, env *environment, lab *local.Lab, args []string) error {
+	last := stamps(args)
+	tick := time.NewTicker(watchPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-lab.Failed():
+			return broken(err)
+		case <-tick.C:
+		}
+		now := stamps(args)
+		if now == last {
+			continue
+		}
+		last = now
+		rules, err := readRules(args)
+		if err == nil {
+			resp, applyErr := lab.Apply(ctx, rules...)
+			err = reportApply(env.stderr, resp, applyErr)
+		}
+		if err != nil && ctx.Err() == nil {
+			_, _ = fmt.Fprintln(env.stderr, err)
+		}
+	}
+}
+
+// stamps sums up when the files changed last.
+func stamps(args []string) string {
+	out := ""
+	rules, err := readRules(args)
+	if err != nil {
+		return err.Error()
+	}
+	for _, f := range rules {
+		if info, err := os.Stat(f.Name); err == nil {
+			out += fmt.Sprint(f.Name, info.ModTime(), info.Size())
+		}
+	}
+	return out
 }

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/platform/local"
+)
+
+// labState is what other commands need to know of a mesh that is up. It lies in a folder that only the user can read, and
+// goes with the lab.
+type labState struct {
+	Name    string
+	PID     int
+	API     string
+	Gateway string
+	Proxies []proxyState
+	// Baseline is what reset goes back to.
+	Baseline []config.File
+}
+
+type proxyState struct{ ID, Workload, Admin string }
+
+func stateDir(env *environment) string {
+	return filepath.Join(env.tempDir, fmt.Sprintf("squall-%d", os.Getuid()))
+}
+
+func statePath(env *environment, name string) string {
+	return filepath.Join(stateDir(env), name+".json")
+}
+
+// saveState says where the lab is. The name is taken as long as the file exists and its process lives.
+func saveState(env *environment, name string, lab *local.Lab, dir string, baseline []config.File) (string, error) {
+	s := labState{
+		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Gateway: lab.GatewayAddress(), Baseline: baseline,
+	}
+	for _, i := range lab.Instances() {
+		s.Proxies = append(s.Proxies, proxyState{ID: i.ID(), Workload: i.Name, Admin: i.Admin().Address()})
+	}
+	if err := os.MkdirAll(stateDir(env), 0o700); err != nil {
+		return "", fmt.Errorf("folder of running labs: %w", err)
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return "", fmt.Errorf("state of the lab: %w", err)
+	}
+	path := statePath(env, name)
+	if old, err := loadState(env, name); err == nil && alive(old.PID) {
+		return "", fmt.Errorf("a lab named %q is up already (process %d): take it down, or choose another --name", name, old.PID)
+	}
+	return path, os.WriteFile(path, data, 0o600)
+}
+
+func loadState(env *environment, name string) (labState, error) {
+	var s labState
+	data, err := os.ReadFile(statePath(env, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, fmt.Errorf("no lab named %q is up: start one with squall up --name %s", name, name)
+	}
+	if err != nil {
+		return s, fmt.Errorf("state of the lab: %w", err)
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, fmt.Errorf("state of the lab: %w", err)
+	}
+	return s, nil
+}
+
+func alive(pid int) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return err == nil
+}
+
+func (s labState) client() *mesh.Client { return mesh.NewClient(s.API) }
+
+// proxy finds a proxy by its workload's name, or a part of it that fits only one.
+func (s labState) proxy(name string) (proxyState, error) {
+	var found []proxyState
+	for _, p := range s.Proxies {
+		if p.Workload == name || p.ID == name {
+			return p, nil
+		}
+		if strings.HasPrefix(p.Workload, name) {
+			found = append(found, p)
+		}
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	var names []string
+	for _, p := range s.Proxies {
+		names = append(names, p.Workload)
+	}
+	slices.Sort(names)
+	return proxyState{}, fmt.Errorf("no single workload is called %q; there are %s", name, strings.Join(names, ", "))
+}
