@@ -47,7 +47,7 @@ func documents(t *testing.T) map[string]string {
 // builtin are the App files that come with squall.
 var builtin = map[string]string{"bookinfo": "app.yaml", "backend": "backend.app.yaml", "tcp-echo": "tcp-echo.app.yaml"}
 
-// block is a fenced YAML block; the words before it may end with its name: Save this as `app.yaml`:
+// block is a fenced YAML block; the words before it may end with its name in code quotes and a colon.
 var block = regexp.MustCompile("(?ms)(?:`([\\w./-]+)`[^`\n]*:\n\n)?^```yaml\n(.*?)^```$")
 
 // TestDocumentsYAML reads all YAML that documents show, as `squall run --dry-run` does.
@@ -115,7 +115,7 @@ func TestDocumentsCommands(t *testing.T) {
 		for line := range strings.Lines(text) {
 			line = strings.TrimSpace(line)
 			for _, m := range makeUse.FindAllStringSubmatch(line, -1) {
-				for _, target := range strings.Fields(m[1]) {
+				for _, target := range strings.FieldsSeq(m[1]) {
 					used++
 					require.True(t, targets[target], "%s says make %s; the Makefile does not know %q", name, m[1], target)
 				}

@@ -189,7 +189,7 @@ func TestHandler(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, code, path)
 		require.Contains(t, got, `"errorType":"bad_data"`)
 	}
-	resp, err := client.PostForm(server.URL+"/api/v1/query", url.Values{"query": {"1"}})
+	resp, err := client.PostForm(server.URL+"/api/v1/query", url.Values{"query": {"1"}}) //nolint:noctx // as users do
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusOK, resp.StatusCode)
