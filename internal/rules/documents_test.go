@@ -115,7 +115,7 @@ func TestDocumentsCommands(t *testing.T) {
 		for line := range strings.Lines(text) {
 			line = strings.TrimSpace(line)
 			for _, m := range makeUse.FindAllStringSubmatch(line, -1) {
-				for _, target := range strings.FieldsSeq(m[1]) {
+				for target := range strings.FieldsSeq(m[1]) {
 					used++
 					require.True(t, targets[target], "%s says make %s; the Makefile does not know %q", name, m[1], target)
 				}
