@@ -15,8 +15,8 @@ import (
 	"github.com/squallmesh/squall/mesh/platform/local"
 )
 
-// labState is what other commands need to know of a mesh that is up. It lies in a folder that only the user can read, and
-// goes with the lab.
+// labState is what other commands need to know of a mesh that is up. Only the user can read it, and it goes with
+// the lab.
 type labState struct {
 	Name    string
 	PID     int
@@ -29,12 +29,8 @@ type labState struct {
 
 type proxyState struct{ ID, Workload, Admin string }
 
-func stateDir(env *environment) string {
-	return filepath.Join(env.tempDir, fmt.Sprintf("squall-%d", os.Getuid()))
-}
-
 func statePath(env *environment, name string) string {
-	return filepath.Join(stateDir(env), name+".json")
+	return filepath.Join(env.tempDir, fmt.Sprintf("squall-%d-%s.json", os.Getuid(), name))
 }
 
 // saveState says where the lab is. The name is taken as long as the file exists and its process lives.
@@ -44,9 +40,6 @@ func saveState(env *environment, name string, lab *local.Lab, dir string, baseli
 	}
 	for _, i := range lab.Instances() {
 		s.Proxies = append(s.Proxies, proxyState{ID: i.ID(), Workload: i.Name, Admin: i.Admin().Address()})
-	}
-	if err := os.MkdirAll(stateDir(env), 0o700); err != nil {
-		return "", fmt.Errorf("folder of running labs: %w", err)
 	}
 	data, err := json.Marshal(s)
 	if err != nil {

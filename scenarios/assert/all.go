@@ -57,11 +57,16 @@ func worse(a, b record.Verdict) record.Verdict {
 func Judge(r *record.Run, where func(path string) diag.Pos) {
 	r.Checks = nil
 	r.Verdict, r.Reason = record.Pass, ""
-	missing := unproven(r)
+	gap, missing := unjudgeable(r), unproven(r)
 	for i, c := range r.Scenario.Spec.Checks {
 		res := judgeOne(r, i, c)
 		res.Pos = where(fmt.Sprintf("spec.checks[%d]", i))
-		if res.Verdict == record.Pass && missing != "" {
+		switch {
+		case gap != "" && res.Verdict == record.Fail:
+			res.Verdict, res.Reason = record.Inconclusive, gap+" (otherwise: "+res.Reason+")"
+		case gap != "":
+			res.Verdict, res.Reason = record.Inconclusive, gap
+		case missing != "" && res.Verdict == record.Pass:
 			res.Verdict, res.Reason = record.Inconclusive, missing
 		}
 		r.Checks = append(r.Checks, res)
@@ -74,24 +79,32 @@ func Judge(r *record.Run, where func(path string) diag.Pos) {
 		r.Verdict, r.Reason = record.Error, r.Broken
 	case r.Aborted != "":
 		r.Verdict, r.Reason = record.Fail, r.Aborted
+	case len(r.Checks) == 0:
+		r.Verdict, r.Reason = record.Inconclusive, "nothing was checked"
 	case r.Verdict == record.Pass:
 		r.Reason = fmt.Sprintf("all %d checks hold", len(r.Checks))
 	}
 }
 
-// unproven says why a pass would mean nothing, or "".
-func unproven(r *record.Run) string {
+// unjudgeable says why neither a pass nor a fail would mean anything, or "": records are missing, or the machine could not
+// offer the stated load.
+func unjudgeable(r *record.Run) string {
 	if len(r.Gaps) > 0 {
 		return r.Gaps[0]
-	}
-	for _, e := range r.Events {
-		if e.Missing != "" {
-			return e.Missing
-		}
 	}
 	for _, l := range r.Loads {
 		if l.Behind {
 			return fmt.Sprintf("load %s: %s", l.Name, l.Reason)
+		}
+	}
+	return ""
+}
+
+// unproven says why a pass would mean nothing, or "". A fail stands: a fault that did not happen is one way to fail.
+func unproven(r *record.Run) string {
+	for _, e := range r.Events {
+		if e.Missing != "" {
+			return e.Missing
 		}
 	}
 	if len(r.Loads) < len(r.Scenario.Spec.Load) {
@@ -136,6 +149,9 @@ func compare(what string, b spec.Bound, v float64, samples int) outcome {
 
 // join puts several comparisons of one check together.
 func join(list []outcome) outcome {
+	if len(list) == 0 {
+		return inconclusive("the check compares nothing")
+	}
 	out := list[0]
 	for _, o := range list[1:] {
 		out.measured += ", " + o.measured

@@ -16,6 +16,9 @@ func counter(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	if w.Begin == nil || w.End == nil {
 		return inconclusive("the counters of %s were not read at both edges of phase %s", k.Proxy, p.Name)
 	}
+	if w.End[k.Name] < w.Begin[k.Name] {
+		return inconclusive("%s fell: %s was restarted in phase %s, and what it had counted is lost", k.Name, k.Proxy, p.Name)
+	}
 	delta, ok := growth(w, k.Name)
 	if !ok {
 		return inconclusive("%s has no counter %s", k.Proxy, k.Name)
@@ -23,6 +26,9 @@ func counter(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	traffic := k.Traffic
 	if traffic == "" && k.Delta.Holds(0) {
 		traffic = trafficOf(k.Name)
+		if traffic == "" && delta == 0 {
+			return inconclusive("a zero of %s means nothing by itself: say with traffic: which counter of %s must have grown", k.Name, k.Proxy)
+		}
 	}
 	if traffic != "" {
 		if n, ok := growth(w, traffic); !ok || n == 0 {
@@ -38,12 +44,7 @@ func growth(w record.Window, name string) (uint64, bool) {
 	if !ok {
 		return 0, false
 	}
-	begin := w.Begin[name]
-	if end < begin {
-		// The proxy was restarted: it counts from 0 again.
-		begin = 0
-	}
-	return end - begin, true
+	return end - min(end, w.Begin[name]), true
 }
 
 // trafficOf names the counter that shows traffic on the same cluster, or "".

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/mesh/xds/translate"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
@@ -13,8 +14,9 @@ import (
 // ejected judges which endpoints a proxy threw out during the phase, and whether they came back.
 func ejected(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	k := c.Ejected
-	if len(r.HopsWithin(p)) == 0 {
-		return inconclusive("there was no traffic in phase %s that could have ejected anything", p.Name)
+	q := &spec.Requests{From: k.Proxy, To: k.To}
+	if !slices.ContainsFunc(r.HopsWithin(p), func(h telemetry.Hop) bool { return h.Direction != telemetry.Inbound && fromTo(r, q, h) }) {
+		return inconclusive("%s did not call %s in phase %s, so nothing could be ejected", k.Proxy, k.To, p.Name)
 	}
 	var out []string
 	stuck := ""

@@ -2,6 +2,7 @@ package assert
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
@@ -20,6 +21,11 @@ func query(r *record.Run, index int, c spec.Check, _ record.Phase) outcome {
 	}
 	var out []outcome
 	for _, s := range res.Samples {
+		if math.IsNaN(s.Value) {
+			// 0/0: a share of no requests.
+			out = append(out, inconclusive("a sample of the result is not a number: there was nothing to divide"))
+			continue
+		}
 		what := "result"
 		if s.Labels != "" {
 			what = fmt.Sprintf("result %s", s.Labels)

@@ -8,8 +8,8 @@ import (
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
-// recovery judges how soon after the last fault ended a load is well again, and stays so to the end: it looks for the
-// earliest moment from which on the share of successes holds.
+// recovery judges whether a load is well again soon enough after the last fault ended: the share of successes from then
+// plus the time allowed, to the end.
 func recovery(r *record.Run, _ int, c spec.Check, _ record.Phase) outcome {
 	k := c.Recovery
 	var over time.Duration

@@ -2,6 +2,7 @@ package assert
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/scenarios/record"
@@ -11,8 +12,9 @@ import (
 // requests judges calls between workloads by the logs of the callers' proxies.
 func requests(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	q := c.Requests
+	hops := r.HopsWithin(p)
 	matching, calls := 0, 0
-	for _, h := range r.HopsWithin(p) {
+	for _, h := range hops {
 		if h.Direction == telemetry.Inbound || !fromTo(r, q, h) {
 			continue
 		}
@@ -23,9 +25,9 @@ func requests(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	}
 	who := fmt.Sprintf("calls %s -> %s", orAny(q.From), orAny(q.To))
 	if calls == 0 {
-		if c.Count != nil && c.Count.Op == "==" && c.Count.Value == 0 && len(r.Within(p, "")) > 0 {
-			// That nobody called is an answer, as long as there was load at all.
-			return compare(who, *c.Count, 0, len(r.Within(p, "")))
+		if c.Share == nil && c.Count != nil && c.Count.Op == "==" && c.Count.Value == 0 && len(hops) > 0 && known(r, q.From) && known(r, q.To) {
+			// That nobody called is an answer, as long as others called and both are there to call and be called.
+			return compare("number of "+who, *c.Count, 0, len(hops))
 		}
 		return inconclusive("there were no %s in phase %s", who, p.Name)
 	}
@@ -37,6 +39,11 @@ func requests(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 		out = append(out, compare("number of "+describe(q, who), *c.Count, float64(matching), calls))
 	}
 	return join(out)
+}
+
+// known reports whether a name means a workload of the run. A misspelt one is never called either.
+func known(r *record.Run, name string) bool {
+	return slices.ContainsFunc(r.Workloads, func(w record.Workload) bool { return w.Is(name) })
 }
 
 func orAny(s string) string {

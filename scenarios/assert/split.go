@@ -56,7 +56,8 @@ func split(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 		}
 		out = append(out, o)
 	}
-	for value, count := range counts {
+	for _, value := range slices.Sorted(maps.Keys(counts)) {
+		count := counts[value]
 		if _, ok := k.Want[value]; !ok && count > 0 {
 			out = append(out, outcome{verdict: record.Fail, samples: n,
 				measured: fmt.Sprintf("%q %d", value, count), want: fmt.Sprintf("no %q", value),

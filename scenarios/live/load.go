@@ -9,11 +9,17 @@ import (
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/loadgen/pace"
 	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
 // gatewayPort is where loads reach the ingress gateway.
 const gatewayPort = 8080
+
+func gatewayID(lab *local.Lab) string {
+	i, _ := lab.Instance(local.GatewayName)
+	return i.ID()
+}
 
 // makeLoads turns the scenario's loads into those of the load generator.
 func (r *runner) makeLoads() error {
@@ -54,10 +60,16 @@ func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
 	if l.Request.Body != "" {
 		req.Body = []byte(l.Request.Body)
 	}
-	if l.Request.From != "" {
-		return out, fmt.Errorf("requests from a workload (request.from) are not supported yet: leave it out to call the gateway")
-	}
 	req.URL = fmt.Sprintf("http://%s:%d%s", r.lab.GatewayAddress(), gatewayPort, l.Request.Path)
+	r.entries = append(r.entries, gatewayID(r.lab))
+	if from := l.Request.From; from != "" {
+		i, ok := r.lab.Instance(from)
+		if !ok || i.ProxyPort == 0 {
+			return out, fmt.Errorf("there is no workload %q with a sidecar", from)
+		}
+		req.URL = fmt.Sprintf("http://%s:%d%s", i.Address, i.ProxyPort, l.Request.Path)
+		r.entries = append(r.entries, i.ID())
+	}
 	out.Requests = loadgen.Same(req)
 	if user := l.Request.As; user != "" {
 		recipe, ok := r.opts.App.Logins[user]

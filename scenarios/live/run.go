@@ -60,6 +60,8 @@ type runner struct {
 	run      *record.Run
 	t0       time.Time
 	loads    []loadgen.Load
+	// entries are the ids of the proxies that take load.
+	entries []string
 
 	mu      sync.Mutex
 	results []loadgen.Result
@@ -121,7 +123,7 @@ func (r *runner) do(ctx context.Context) (err error) {
 	if err := r.makeLoads(); err != nil {
 		return err
 	}
-	if err := r.drive(ctx); err != nil {
+	if err := r.drive(ctx); err != nil && r.run.Aborted == "" {
 		return err
 	}
 	r.settle(ctx)
@@ -171,6 +173,7 @@ func (r *runner) drive(ctx context.Context) error {
 	})
 	g.Go(func() error { return r.timeline(ctx) })
 	g.Go(func() error { return r.watchEjections(stop) })
+	g.Go(func() error { return r.guardRails(stop) })
 	g.Go(func() error {
 		select {
 		case err := <-r.lab.Failed():

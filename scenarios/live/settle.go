@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/squallmesh/squall/loadgen"
-	"github.com/squallmesh/squall/mesh/platform/local"
 )
 
 // settlePoll is how often proxies are asked whether they are done.
@@ -33,9 +32,8 @@ func (r *runner) settle(ctx context.Context) {
 			ids = append(ids, res.RequestID)
 		}
 	}
-	gateway, _ := r.lab.Instance(local.GatewayName)
-	if missing := r.observed.ledger.Wait(ctx, ids, gateway.ID()); len(missing) > 0 {
-		r.run.Gaps = append(r.run.Gaps, fmt.Sprintf("the gateway's log lacks %d of %d requests", len(missing), len(ids)))
+	if missing := r.observed.ledger.Wait(ctx, ids, r.entries...); len(missing) > 0 {
+		r.run.Gaps = append(r.run.Gaps, fmt.Sprintf("the log of the proxy that took the load lacks %d of %d requests", len(missing), len(ids)))
 	}
 	for {
 		busy := r.unsettled(ctx)

@@ -61,6 +61,7 @@ func Parse(f config.File, fsys fs.FS, dir, display string) (*File, diag.List) {
 	out.Rules = c.configs("spec.config", out.Spec.Config)
 	c.timeline()
 	c.checks()
+	c.guardRails()
 	return out, problems
 }
 
@@ -120,6 +121,9 @@ func (c *checker) loads() {
 		}
 		if !strings.HasPrefix(l.Request.Path, "/") {
 			c.errorf("BAD-VALUE", at+".request.path", "a path starts with /")
+		}
+		if l.Request.From != "" && l.Request.Host == "" {
+			c.errorf("MISSING-FIELD", at+".request.host", "a request from a workload needs the host that it calls, such as reviews:9080")
 		}
 		if p := l.Pacing; p != "" && p != "constant" && p != "poisson" {
 			c.errorf("BAD-VALUE", at+".pacing", "pacing is constant or poisson, not %q", p)
@@ -318,6 +322,19 @@ func (c *checker) checkKind(at string, k Check) {
 		}
 		if s.Tolerance <= 0 {
 			c.errorf("MISSING-FIELD", at+".split.tolerance", "a split needs a tolerance in percentage points")
+		}
+	}
+}
+
+func (c *checker) guardRails() {
+	for i, a := range c.file.Spec.AbortIf {
+		at := fmt.Sprintf("spec.abortIf[%d]", i)
+		known := slices.ContainsFunc(c.file.Spec.Load, func(l Load) bool { return l.Name == a.Load })
+		if !known {
+			c.errorf("UNKNOWN-LOAD", at+".load", "there is no load %q", a.Load)
+		}
+		if a.Success.Unit != Percent {
+			c.errorf("BAD-VALUE", at+".success", "a guard rail compares a percentage, such as \"< 50%%\"")
 		}
 	}
 }
