@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -98,12 +99,13 @@ func (b Bound) Format(v float64) string {
 
 // Holds compares a number of the bound's unit with its limit.
 func (b Bound) Holds(v float64) bool {
-	const eps = 1e-9
+	// What floating point costs, also where a number is too large for 1e-9 to change it: times are in nanoseconds.
+	eps := 1e-9 * max(1, math.Abs(b.Value))
 	switch b.Op {
 	case "==":
-		return v > b.Value-eps && v < b.Value+eps
+		return math.Abs(v-b.Value) <= eps
 	case "!=":
-		return v < b.Value-eps || v > b.Value+eps
+		return math.Abs(v-b.Value) > eps
 	case ">=":
 		return v >= b.Value-eps
 	case "<=":

@@ -1,0 +1,78 @@
+package assert
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/scenarios/record"
+	"github.com/squallmesh/squall/scenarios/spec"
+)
+
+func TestJudge(t *testing.T) {
+	const good, bad, unknown = `{name: good, load: l, success: "100%"}`, `{name: bad, load: l, success: "0%"}`, `{name: unknown, phase: quiet, load: l, success: "100%"}`
+	gap := func(r *record.Run) { r.Gaps = []string{"the log lacks 3 requests"} }
+	missing := func(r *record.Run) { r.Events = []record.Event{{Kind: "fault", Missing: "no call was delayed"}} }
+	behind := func(r *record.Run) { r.Loads[0].Behind, r.Loads[0].Reason = true, "5 requests were late" }
+	for _, c := range []struct {
+		name   string
+		checks []string
+		change func(*record.Run)
+		want   record.Verdict
+		reason string
+	}{
+		{"all hold", []string{good, good}, nil, pass, "all 2 checks hold"},
+		{"a fail wins", []string{good, unknown, bad, unknown}, nil, fail, "bad: success is 100%, wanted == 0%"},
+		{"inconclusive wins over a pass", []string{good, unknown}, nil, open, "unknown: load l sent nothing in phase quiet"},
+		{"nothing to check", nil, nil, open, "nothing was checked"},
+		{"a gap", []string{good}, gap, open, "good: the log lacks 3 requests"},
+		{"a gap and a fail", []string{bad}, gap, open, "bad: the log lacks 3 requests (otherwise: success is 100%, wanted == 0%)"},
+		{"a fault without evidence", []string{good}, missing, open, "good: no call was delayed"},
+		{"a fault without evidence, and a fail", []string{good, bad}, missing, fail, "bad: success is 100%, wanted == 0%"},
+		{"a load that is behind", []string{good}, behind, open, "good: load l: 5 requests were late"},
+		{"a load that is behind, and a fail", []string{bad}, behind, open, "bad: load l: 5 requests were late (otherwise: success is 100%, wanted == 0%)"},
+		{"a load that never ran", []string{good}, func(r *record.Run) { r.Loads = nil }, open, "good: not every load ran"},
+		{"a guard rail", []string{good}, func(r *record.Run) { r.Aborted = "success fell" }, fail, "success fell"},
+		{"the lab broke", []string{good}, func(r *record.Run) { r.Broken = "an Envoy ended" }, record.Error, "an Envoy ended"},
+		{"the lab broke, worse than all", []string{bad}, func(r *record.Run) { r.Broken, r.Aborted = "an Envoy ended", "success fell" }, record.Error, "an Envoy ended"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := lab()
+			for _, text := range c.checks {
+				r.Scenario.Spec.Checks = append(r.Scenario.Spec.Checks, check(t, text))
+			}
+			if c.change != nil {
+				c.change(r)
+			}
+			for range 2 { // judging again changes nothing
+				Judge(r, nowhere)
+				require.Equal(t, c.want, r.Verdict)
+				require.Equal(t, c.reason, r.Reason)
+				require.Len(t, r.Checks, len(c.checks))
+			}
+		})
+	}
+}
+
+func TestResultsSayWhere(t *testing.T) {
+	r := lab()
+	r.Scenario.Spec.Checks = []spec.Check{check(t, `{load: l, success: "100%"}`), check(t, `{phase: mid, trace: {root: gw}}`)}
+	Judge(r, func(path string) diag.Pos { return diag.Pos{File: path, Line: 1} })
+	require.Equal(t, record.Result{
+		Name: "load", Pos: diag.Pos{File: "spec.checks[0]", Line: 1}, Verdict: record.Pass, Reason: "success is 100%, wanted == 100%",
+		Measured: "success 100%", Want: "success == 100%", Samples: 100,
+	}, r.Checks[0])
+	require.Equal(t, "trace mid", r.Checks[1].Name)
+	require.Equal(t, "spec.checks[1]", r.Checks[1].Pos.File)
+	require.Equal(t, 20, r.Checks[1].Samples)
+}
+
+func TestWorse(t *testing.T) {
+	order := []record.Verdict{record.Pass, record.Inconclusive, record.Fail, record.Error}
+	for i, a := range order {
+		for j, b := range order {
+			require.Equal(t, order[max(i, j)], worse(a, b))
+		}
+	}
+}
