@@ -332,5 +332,8 @@ func (p *proxy) answered(typ translate.Type, req *discoveryv3.DeltaDiscoveryRequ
 			t.held[c.layer] = t.held[c.layer].Set(c.name, c.old)
 		}
 	}
-	p.rejections = append(p.rejections, rejection(p.id, typ, f, req.GetErrorDetail().GetMessage()))
+	// A late refusal of an earlier target says nothing about the present one.
+	if f.target == p.target {
+		p.rejections = append(p.rejections, rejection(p.id, typ, f, req.GetErrorDetail().GetMessage()))
+	}
 }

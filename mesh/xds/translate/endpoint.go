@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -38,6 +39,10 @@ func (r *reader) loadAssignment(
 	name := OutboundCluster(port, subset, host)
 	var list []model.Endpoint
 	for _, e := range all {
+		// A name would have to be looked up outside of the lab: such a host has no endpoint here until a stand-in gives one.
+		if _, err := netip.ParseAddr(e.Address); err != nil {
+			continue
+		}
 		if _, ok := e.Ports[port]; ok && model.Labels(e.Labels, labels) {
 			list = append(list, e)
 		}
