@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"time"
 
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/loadgen/pace"
@@ -12,6 +13,9 @@ import (
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
+
+// late is how late a request may be sent; one in a hundred may be later.
+const late = 250 * time.Millisecond
 
 // gatewayPort is where loads reach the ingress gateway.
 const gatewayPort = 8080
@@ -48,6 +52,8 @@ func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
 	out := loadgen.Load{
 		Name: l.Name, Seed: r.opts.Seed, Pacer: pacer, Duration: l.Duration.D(), Timeout: l.Timeout.D(),
 		Headers: []string{"x-envoy-overloaded"},
+		// Latency counts from when a request was due, so a little lateness is in it; much of it means another rate than stated.
+		Tolerance: loadgen.Tolerance{Late: late},
 	}
 	if l.At == 0 {
 		out.Duration += r.run.Warmup

@@ -65,15 +65,16 @@ type runner struct {
 
 	mu      sync.Mutex
 	results []loadgen.Result
-	edges   []edge
-	slots   int
-	down    bool
+	// more is closed and replaced whenever a result comes.
+	more  chan struct{}
+	slots int
+	down  bool
 }
 
 // Run runs a scenario. The error says why there is nothing to judge: the lab did not start, or broke. A record comes with
 // it as far as it got.
 func Run(ctx context.Context, o Options, f *spec.File) (*record.Run, error) {
-	r := &runner{opts: o, file: f, run: &record.Run{
+	r := &runner{opts: o, file: f, more: make(chan struct{}), run: &record.Run{
 		Scenario: f.Scenario, File: f.Name, Seed: o.Seed, Platform: "loopback", Envoy: o.Envoy.Version.String(),
 		Squall: o.Version, Warmup: f.WarmupTime(), Counters: map[string]map[string]record.Window{},
 	}}
@@ -204,6 +205,8 @@ func (r *runner) take(res loadgen.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results = append(r.results, res)
+	close(r.more)
+	r.more = make(chan struct{})
 }
 
 // sleepUntil waits for a time from t = 0.

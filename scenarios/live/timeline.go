@@ -16,12 +16,6 @@ import (
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
-// edge is a moment at which a phase begins or ends.
-type edge struct {
-	index      int
-	begin, end time.Duration
-}
-
 // happening is one item of the timeline while it runs. begin makes it effective; end, which may be nil, undoes it.
 type happening struct {
 	kind, what string
@@ -55,6 +49,7 @@ func (r *runner) timeline(ctx context.Context) error {
 		if err := r.sleepUntil(during, item.At.D()); err != nil {
 			break
 		}
+		r.quiesce(during, item.At.D()-guard)
 		if n == 0 {
 			windows.end(during, "before")
 		}
@@ -88,10 +83,13 @@ func (r *runner) timeline(ctx context.Context) error {
 			if err := r.sleepUntil(during, item.At.D()+item.For.D()); err != nil {
 				return err
 			}
+			ends[i] = item.At.D() + item.For.D()
+			if item.Hold == nil {
+				r.quiesce(during, ends[i]-guard)
+			}
 			if item.Name != "" {
 				windows.end(during, item.Name)
 			}
-			ends[i] = r.since()
 			if h.end != nil {
 				if err := h.end(during); err != nil {
 					return fmt.Errorf("%s: the end of %s: %w", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), h.what, err)

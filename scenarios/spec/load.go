@@ -3,9 +3,11 @@ package spec
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -273,9 +275,10 @@ func (f *File) PhaseNames() []string {
 }
 
 func (c *checker) checks() {
-	loads := map[string]bool{}
+	loads, valued := map[string]bool{}, map[string]bool{}
 	for _, l := range c.file.Spec.Load {
 		loads[l.Name] = true
+		valued[l.Name] = l.Value != nil
 	}
 	for i, check := range c.file.Spec.Checks {
 		at := fmt.Sprintf("spec.checks[%d]", i)
@@ -294,7 +297,67 @@ func (c *checker) checks() {
 			c.errorf("BAD-CHECK", at, "a check is of one kind; this one is %s", strings.Join(append(n, map[bool]string{true: "none"}[len(n) == 0]), " and "))
 			c.problems.Hint("kinds are load (with success, status, p50 to p99, min, max, values), requests, split, promql, counter, trace, recovery, ejected")
 		}
+		if loads[check.Load] && !valued[check.Load] && len(check.Values) > 0 {
+			c.errorf("NO-VALUE", at+".values", "the load %q keeps no values; give it a value: header or body", check.Load)
+		}
+		if s := check.Split; s != nil && loads[s.Load] && !valued[s.Load] {
+			c.errorf("NO-VALUE", at+".split.load", "the load %q keeps no values; give it a value: header or body", s.Load)
+		}
 		c.checkKind(at, check)
+		c.bounds(at, check)
+	}
+}
+
+// bounds checks that what is compared can be compared: a latency with a time, a share with a percentage. A latency below 200, which
+// would be nanoseconds, is always false, and one above 200 always true.
+func (c *checker) bounds(at string, k Check) {
+	share, count, elapsed := []Unit{Percent}, []Unit{Number}, []Unit{Time}
+	either := []Unit{Percent, Number}
+	type bound struct {
+		at    string
+		b     *Bound
+		units []Unit
+	}
+	list := []bound{
+		{".success", k.Success, either},
+		{".p50", k.P50, elapsed}, {".p90", k.P90, elapsed}, {".p95", k.P95, elapsed}, {".p99", k.P99, elapsed}, {".min", k.Min, elapsed}, {".max", k.Max, elapsed},
+		{".share", k.Share, share}, {".count", k.Count, count}, {".is", k.Is, count},
+	}
+	for _, s := range slices.Sorted(maps.Keys(k.Status)) {
+		b := k.Status[s]
+		list = append(list, bound{".status." + s, &b, either})
+		if n, err := strconv.Atoi(s); err != nil || strconv.Itoa(n) != s || n != 0 && (n < 100 || n > 599) {
+			c.errorf("BAD-VALUE", at+".status."+s, "%q is no status: a number from 100 to 599, or 0 for no answer", s)
+		}
+	}
+	for _, v := range slices.Sorted(maps.Keys(k.Values)) {
+		b := k.Values[v]
+		list = append(list, bound{".values." + v, &b, either})
+	}
+	if k.Counter != nil {
+		list = append(list, bound{".counter.delta", &k.Counter.Delta, count})
+		if k.Counter.Proxy == "" || k.Counter.Name == "" || k.Counter.Delta.Op == "" {
+			c.errorf("MISSING-FIELD", at+".counter", "a counter has a proxy, a name and a delta")
+		}
+	}
+	if k.Recovery != nil {
+		list = append(list, bound{".recovery.success", &k.Recovery.Success, either})
+		if k.Recovery.Load == "" || k.Recovery.Success.Op == "" {
+			c.errorf("MISSING-FIELD", at+".recovery", "a recovery has a load, within and success")
+		}
+	}
+	if k.Ejected != nil && (k.Ejected.Proxy == "" || k.Ejected.To == "") {
+		c.errorf("MISSING-FIELD", at+".ejected", "ejected has a proxy, to and workloads")
+	}
+	for _, l := range list {
+		if l.b != nil && l.b.Op != "" && !slices.Contains(l.units, l.b.Unit) {
+			words := map[Unit]string{Percent: "a percentage such as 99%", Number: "a number", Time: "a time such as 200ms"}
+			var want []string
+			for _, u := range l.units {
+				want = append(want, words[u])
+			}
+			c.errorf("BAD-UNIT", at+l.at, "this is compared with %s, not with %q", strings.Join(want, " or "), l.b.Format(l.b.Value))
+		}
 	}
 }
 

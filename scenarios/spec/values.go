@@ -70,7 +70,7 @@ func (b *Bound) UnmarshalText(text []byte) error {
 		return nil
 	}
 	v, err := strconv.ParseFloat(s, 64)
-	if err != nil {
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Errorf("a comparison such as \">= 99.9%%\", \"< 200ms\" or \"== 0\" is wanted")
 	}
 	out.Value = v
@@ -78,8 +78,17 @@ func (b *Bound) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes the bound as it is read.
-func (b Bound) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+// MarshalText writes the bound as it is read, with nothing rounded.
+func (b Bound) MarshalText() ([]byte, error) {
+	switch b.Unit {
+	case Percent:
+		return []byte(b.Op + " " + strconv.FormatFloat(b.Value, 'g', -1, 64) + "%"), nil
+	case Time:
+		return []byte(b.Op + " " + time.Duration(b.Value).String()), nil
+	case Number:
+	}
+	return []byte(b.Op + " " + strconv.FormatFloat(b.Value, 'g', -1, 64)), nil
+}
 
 func (b Bound) String() string {
 	return b.Op + " " + b.Format(b.Value)

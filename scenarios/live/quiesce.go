@@ -1,0 +1,57 @@
+package live
+
+import (
+	"context"
+	"time"
+)
+
+// quiesceTime bounds how long a change waits for requests of the phase before it.
+const quiesceTime = time.Second
+
+// quiesce waits until the requests that were due before a time (from t = 0) have ended, so that a change that comes now
+// does not reach into the phase that they belong to. Requests that take longer than the bound are not waited for: they
+// are what the scenario is about.
+func (r *runner) quiesce(ctx context.Context, before time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, quiesceTime)
+	defer cancel()
+	for {
+		r.mu.Lock()
+		ended, more := r.endedBefore(before), r.more
+		r.mu.Unlock()
+		if ended >= r.dueBefore(before) {
+			return
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// dueBefore counts the requests that all loads have due before a time.
+func (r *runner) dueBefore(before time.Duration) int {
+	n := uint64(0)
+	for i, l := range r.loads {
+		at := r.file.Spec.Load[i].At.D()
+		if at == 0 {
+			at = -r.run.Warmup
+		}
+		if before > at {
+			n += l.Pacer.Hits(min(before-at, l.Duration))
+		}
+	}
+	return int(n) //nolint:gosec // requests of one run
+}
+
+// endedBefore counts the results of requests that were due before a time. The caller holds r.mu.
+func (r *runner) endedBefore(before time.Duration) int {
+	n := 0
+	cut := r.t0.Add(before)
+	for i := range r.results {
+		if r.results[i].Scheduled.Before(cut) {
+			n++
+		}
+	}
+	return n
+}
