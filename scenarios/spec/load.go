@@ -320,8 +320,15 @@ func (c *checker) bounds(at string, k Check) {
 	}
 	list := []bound{
 		{".success", k.Success, either},
-		{".p50", k.P50, elapsed}, {".p90", k.P90, elapsed}, {".p95", k.P95, elapsed}, {".p99", k.P99, elapsed}, {".min", k.Min, elapsed}, {".max", k.Max, elapsed},
-		{".share", k.Share, share}, {".count", k.Count, count}, {".is", k.Is, count},
+		{".p50", k.P50, elapsed},
+		{".p90", k.P90, elapsed},
+		{".p95", k.P95, elapsed},
+		{".p99", k.P99, elapsed},
+		{".min", k.Min, elapsed},
+		{".max", k.Max, elapsed},
+		{".share", k.Share, share},
+		{".count", k.Count, count},
+		{".is", k.Is, count},
 	}
 	for _, s := range slices.Sorted(maps.Keys(k.Status)) {
 		b := k.Status[s]
@@ -423,8 +430,14 @@ func (c Check) Kinds() []string {
 		name string
 		set  bool
 	}{
-		{"load", c.Load != ""}, {"requests", c.Requests != nil}, {"split", c.Split != nil}, {"promql", c.PromQL != ""},
-		{"counter", c.Counter != nil}, {"trace", c.Trace != nil}, {"recovery", c.Recovery != nil}, {"ejected", c.Ejected != nil},
+		{"load", c.Load != ""},
+		{"requests", c.Requests != nil},
+		{"split", c.Split != nil},
+		{"promql", c.PromQL != ""},
+		{"counter", c.Counter != nil},
+		{"trace", c.Trace != nil},
+		{"recovery", c.Recovery != nil},
+		{"ejected", c.Ejected != nil},
 	} {
 		if k.set {
 			out = append(out, k.name)

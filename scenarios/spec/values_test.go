@@ -63,8 +63,12 @@ func TestHolds(t *testing.T) {
 			op                  string
 			below, equal, above bool
 		}{
-			{"==", false, true, false}, {"!=", true, false, true}, {">=", false, true, true},
-			{"<=", true, true, false}, {">", false, false, true}, {"<", true, false, false},
+			{"==", false, true, false},
+			{"!=", true, false, true},
+			{">=", false, true, true},
+			{"<=", true, true, false},
+			{">", false, false, true},
+			{"<", true, false, false},
 		} {
 			b := Bound{Op: c.op, Value: limit}
 			step := max(1, limit/10)
