@@ -15,7 +15,7 @@ import (
 // command runs squall beside a lab and gives what it printed and its exit code.
 func (l *runningLab) command(t *testing.T, args ...string) (string, int) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), buildSquall(t), args...)
+	c := exec.CommandContext(t.Context(), program(t), args...)
 	c.Env = append(os.Environ(), "TMPDIR="+l.tmp)
 	out, err := c.CombinedOutput()
 	if c.ProcessState == nil {

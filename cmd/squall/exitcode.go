@@ -42,8 +42,7 @@ func broken(err error) error { return &exitError{exitBroken, err} }
 
 // exitCode decides how the program ends. A signal's own code wins, since what follows a signal is its consequence.
 func exitCode(ctx context.Context, err error) int {
-	var sig *signalError
-	if errors.As(context.Cause(ctx), &sig) {
+	if sig, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
 		return sig.code
 	}
 	var e *exitError

@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_CACHE_HOME", cache)
 			e.Setenv("ROOT", root)
 			// Sockets need short paths.
-			tmp, err := os.MkdirTemp("", "sq")
+			tmp, err := os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets, and shared by tests
 			e.Setenv("TMPDIR", tmp)
 			e.Defer(func() {
 				left, _ := filepath.Glob(filepath.Join(tmp, "*"))

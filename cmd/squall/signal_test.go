@@ -28,11 +28,11 @@ type runningLab struct {
 // startLab runs squall up and returns when the mesh is up.
 func startLab(t *testing.T) *runningLab {
 	t.Helper()
-	tmp, err := os.MkdirTemp("", "sq")
+	tmp, err := os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets, and shared by tests
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
-	bin := buildSquall(t)
-	cmd := exec.Command(bin, "up") //nolint:noctx // ended by the signals under test
+	bin := program(t)
+	cmd := exec.Command(bin, "up")
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	out, err := cmd.StderrPipe()
 	require.NoError(t, err)
@@ -51,18 +51,12 @@ func startLab(t *testing.T) *runningLab {
 	return nil
 }
 
-var builtSquall string
-
-func buildSquall(t *testing.T) string {
+// program gives the program under test, which TestMain has put into PATH.
+func program(t *testing.T) string {
 	t.Helper()
-	if builtSquall == "" {
-		dir, err := os.MkdirTemp("", "squall-bin")
-		require.NoError(t, err)
-		builtSquall = filepath.Join(dir, "squall")
-		out, err := exec.CommandContext(t.Context(), "go", "build", "-o", builtSquall, ".").CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
-	return builtSquall
+	path, err := exec.LookPath("squall")
+	require.NoError(t, err)
+	return path
 }
 
 // processes lists those that belong to the lab: its folder stands in their command line or environment.
@@ -119,7 +113,7 @@ func TestEnvoyKilledInMidRunIsAnError(t *testing.T) {
 	killed := false
 	for _, p := range l.processes() {
 		pid, _, _ := strings.Cut(p, " ")
-		data, _ := os.ReadFile("/proc/" + pid + "/cmdline") //nolint:gosec // a process of the test's own lab
+		data, _ := os.ReadFile("/proc/" + pid + "/cmdline")
 		if bytes.Contains(data, []byte("envoy")) && bytes.Contains(data, []byte("ratings")) {
 			n, err := strconv.Atoi(pid)
 			require.NoError(t, err)

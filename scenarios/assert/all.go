@@ -18,8 +18,14 @@ type kind struct {
 // all lists the kinds, by name.
 func all() []kind {
 	return []kind{
-		{"counter", counter}, {"ejected", ejected}, {"load", load}, {"promql", query}, {"recovery", recovery},
-		{"requests", requests}, {"split", split}, {"trace", trace},
+		{"counter", counter},
+		{"ejected", ejected},
+		{"load", load},
+		{"promql", query},
+		{"recovery", recovery},
+		{"requests", requests},
+		{"split", split},
+		{"trace", trace},
 	}
 }
 

@@ -36,8 +36,10 @@ func lab() *record.Run {
 	r := &record.Run{
 		Start: start,
 		Phases: []record.Phase{
-			{Name: "all", To: 10 * time.Second}, {Name: "mid", From: 4 * time.Second, To: 6 * time.Second},
-			{Name: "empty", From: time.Second, To: time.Second}, {Name: "quiet", From: 10 * time.Second, To: 12 * time.Second},
+			{Name: "all", To: 10 * time.Second},
+			{Name: "mid", From: 4 * time.Second, To: 6 * time.Second},
+			{Name: "empty", From: time.Second, To: time.Second},
+			{Name: "quiet", From: 10 * time.Second, To: 12 * time.Second},
 		},
 		Loads: []loadgen.Summary{{Name: "l", Offered: 100, Sent: 100, Completed: 100}},
 		Workloads: []record.Workload{

@@ -59,9 +59,11 @@ func split(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	for _, value := range slices.Sorted(maps.Keys(counts)) {
 		count := counts[value]
 		if _, ok := k.Want[value]; !ok && count > 0 {
-			out = append(out, outcome{verdict: record.Fail, samples: n,
+			out = append(out, outcome{
+				verdict: record.Fail, samples: n,
 				measured: fmt.Sprintf("%q %d", value, count), want: fmt.Sprintf("no %q", value),
-				reason: fmt.Sprintf("%d requests gave %q, which nobody wants", count, value)})
+				reason: fmt.Sprintf("%d requests gave %q, which nobody wants", count, value),
+			})
 		}
 	}
 	return join(out)

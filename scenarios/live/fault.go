@@ -123,7 +123,7 @@ func (r *runner) leasedFault(slot int, f *spec.Fault) happening {
 				return err
 			}
 			var renewing context.Context
-			renewing, stop = context.WithCancel(ctx)
+			renewing, stop = context.WithCancel(ctx) //nolint:gosec // called where the fault ends
 			go func() { renewed <- r.renew(renewing, slot) }()
 			return nil
 		},

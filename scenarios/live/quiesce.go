@@ -41,7 +41,7 @@ func (r *runner) dueBefore(before time.Duration) int {
 			n += l.Pacer.Hits(min(before-at, l.Duration))
 		}
 	}
-	return int(n) //nolint:gosec // requests of one run
+	return int(n)
 }
 
 // endedBefore counts the results of requests that were due before a time. The caller holds r.mu.

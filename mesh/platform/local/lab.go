@@ -225,7 +225,7 @@ func (l *Lab) watch(what string, p *proc.Process) {
 		if quiet {
 			return
 		}
-		err := fmt.Errorf("%s ended by itself: %v", what, p.Err())
+		err := fmt.Errorf("%s ended by itself: %w", what, p.Err())
 		if tail := p.LogTail(5); len(tail) > 0 {
 			err = fmt.Errorf("%w\nits last lines:\n    %s", err, joinLines(tail))
 		}
@@ -263,7 +263,7 @@ func (l *Lab) Close() error {
 }
 
 func logFile(dir, name string) (io.WriteCloser, error) {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // below the lab's own folder
 	if err != nil {
 		return nil, fmt.Errorf("log of a process: %w", err)
 	}

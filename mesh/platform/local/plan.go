@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,9 +108,7 @@ func (l *Lab) instance(k int, inst config.Instance, services []*model.Service) *
 		"HTTP_PROXY": proxy, "http_proxy": proxy, "HTTPS_PROXY": proxy, "https_proxy": proxy,
 		"HOSTNAME": inst.Name, "POD_NAME": inst.Name, "POD_NAMESPACE": inst.Namespace, "WORKLOAD_NAME": inst.Owner,
 	}
-	for k, v := range inst.Env {
-		env[k] = v
-	}
+	maps.Copy(env, inst.Env)
 	return &Instance{
 		Workload:      mesh.Workload{Kind: model.Sidecar, Workload: w},
 		ControlSocket: filepath.Join(l.opts.Dir, inst.Name, "control.sock"),

@@ -161,7 +161,7 @@ func (l *Lab) listening(ctx context.Context, i *Instance) error {
 			}
 			select {
 			case <-i.app.Done():
-				return fmt.Errorf("the app of %s ended before it listened at %s: %v\nits last lines:\n    %s",
+				return fmt.Errorf("the app of %s ended before it listened at %s: %w\nits last lines:\n    %s",
 					i.Name, address, i.app.Err(), joinLines(i.app.LogTail(10)))
 			case <-ctx.Done():
 				return fmt.Errorf("the app of %s does not listen at %s (%w); its command was: %s\n"+

@@ -18,8 +18,10 @@ func (r *response) GetDeltaDiscoveryResponse() (*discoveryv3.DeltaDiscoveryRespo
 }
 func (r *response) GetDeltaRequest() *discoveryv3.DeltaDiscoveryRequest { return r.request }
 func (r *response) GetSystemVersion() (string, error)                   { return r.body.GetSystemVersionInfo(), nil }
-func (r *response) GetResponseVersion() string                          { return r.body.GetSystemVersionInfo() }
-func (r *response) GetContext() context.Context                         { return context.Background() }
+
+func (r *response) GetResponseVersion() string { return r.body.GetSystemVersionInfo() }
+
+func (r *response) GetContext() context.Context { return context.Background() }
 
 // GetNextVersionMap and GetReturnedResources are for caches that keep no state of their own.
 func (r *response) GetNextVersionMap() map[string]string    { return nil }

@@ -29,7 +29,7 @@ type selector struct {
 
 func selectorKey(labels map[string]string) string {
 	pairs := make([]string, 0, len(labels))
-	for k, v := range labels { //nolint:maprange // sorted below
+	for k, v := range labels { // sorted below
 		pairs = append(pairs, k+"="+v)
 	}
 	slices.Sort(pairs)
@@ -40,7 +40,7 @@ func (t *Translator) scopeKey(p *model.Proxy) string {
 	w := p.Workload
 	parts := []string{string(p.Kind), w.Namespace, w.Locality.String()}
 	matched := make([]string, 0, len(t.selectors))
-	for key, s := range t.selectors { //nolint:maprange // sorted below
+	for key, s := range t.selectors { // sorted below
 		if model.Labels(w.Labels, s.labels) {
 			matched = append(matched, key)
 		}
@@ -68,7 +68,7 @@ func (t *Translator) leave(s *scope) {
 		return
 	}
 	var ids []nodeID
-	for id := range t.nodes { //nolint:maprange // sorted below
+	for id := range t.nodes { // sorted below
 		if id.owner == s.key {
 			ids = append(ids, id)
 		}
@@ -82,7 +82,7 @@ func (t *Translator) leave(s *scope) {
 
 func (t *Translator) eachScope(f func(*scope)) {
 	keys := make([]string, 0, len(t.scopes))
-	for k := range t.scopes { //nolint:maprange // sorted below
+	for k := range t.scopes { // sorted below
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
@@ -124,7 +124,7 @@ func (t *Translator) updateSelectors(old model.Snapshot, c model.Changes) bool {
 	}
 	count(t.snap, 1)
 	count(old, -1)
-	for key, s := range t.selectors { //nolint:maprange // deletes from a set
+	for key, s := range t.selectors { // deletes from a set
 		if s.uses <= 0 {
 			delete(t.selectors, key)
 			changed = true
@@ -154,7 +154,7 @@ func eachSourceLabels(v *model.VirtualService, use func(map[string]string)) {
 // rescope moves proxies to the scopes that fit the selectors of today.
 func (t *Translator) rescope() {
 	ids := make([]string, 0, len(t.proxies))
-	for id := range t.proxies { //nolint:maprange // sorted below
+	for id := range t.proxies { // sorted below
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)

@@ -46,7 +46,7 @@ func (t *Translator) ensureTable(s *scope, table uint32) {
 // setVirtualHosts replaces what a host contributes to route tables, and marks the tables that change.
 func (t *Translator) setVirtualHosts(s *scope, n *node, hosts map[uint32]*routev3.VirtualHost, sources ...diag.Pos) {
 	var ports []uint32
-	for port := range hosts { //nolint:maprange // sorted below
+	for port := range hosts { // sorted below
 		ports = append(ports, port)
 	}
 	slices.Sort(ports)

@@ -73,7 +73,7 @@ func sidecar(w *model.Workload) *model.Proxy {
 }
 
 // Each rule set's effect on productpage's sidecar and on the gateway, one file per type, so that a diff says what
-// changed. Rewrite with: go test ./mesh/xds/translate -update
+// changed. Rewrite with: go test ./mesh/xds/translate -update .
 func TestGolden(t *testing.T) {
 	dir := "testdata/golden"
 	written := map[string]bool{}

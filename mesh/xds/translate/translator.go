@@ -2,6 +2,7 @@ package translate
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -59,7 +60,6 @@ const (
 	partMesh part = iota
 	partService
 	partEndpoints
-	partWorkload
 	partGateway
 	partGatewayRules
 	partMeshRules
@@ -172,11 +172,6 @@ func (r *reader) faults(host string) []*model.LeasedFault {
 	return nil
 }
 
-func (r *reader) workload(key string) *model.Workload {
-	r.note(partWorkload, key)
-	return r.t.snap.Workloads.At(key)
-}
-
 // from remembers that a rule shapes what is being built.
 func (r *reader) from(pos diag.Pos) {
 	if !pos.IsZero() && !slices.Contains(r.pos, pos) {
@@ -226,16 +221,14 @@ func (t *Translator) forget(n *node) {
 }
 
 func (t *Translator) touch(p part, key string) {
-	for id, n := range t.readers[input{p, key}] { //nolint:maprange // marks a set; order cannot matter
-		t.dirty[id] = n
-	}
+	maps.Copy(t.dirty, t.readers[input{p, key}])
 }
 
 // rebuild builds all dirty nodes, in the order of their ids. Nodes may make later ones dirty.
 func (t *Translator) rebuild() {
 	for len(t.dirty) > 0 {
 		batch := make([]*node, 0, len(t.dirty))
-		for _, n := range t.dirty { //nolint:maprange // sorted below
+		for _, n := range t.dirty { // sorted below
 			batch = append(batch, n)
 		}
 		slices.SortFunc(batch, func(a, b *node) int { return a.id.compare(b.id) })
@@ -333,7 +326,6 @@ func (t *Translator) Update(snap model.Snapshot) {
 	}{
 		{partService, c.Services},
 		{partEndpoints, c.Endpoints},
-		{partWorkload, c.Workloads},
 		{partGateway, c.Gateways},
 		{partGatewayRules, c.GatewayRules},
 		{partMeshRules, c.MeshRules},

@@ -5,6 +5,7 @@ package xdstest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -42,9 +43,7 @@ func Connect(ctx context.Context, socket, id string, held map[translate.Type]map
 	c := &Client{id: id, conn: conn, stream: stream, first: true, Held: map[translate.Type]map[string]string{}}
 	for typ := range translate.NumTypes {
 		c.Held[typ] = map[string]string{}
-		for name, version := range held[typ] {
-			c.Held[typ][name] = version
-		}
+		maps.Copy(c.Held[typ], held[typ])
 	}
 	return c, nil
 }
