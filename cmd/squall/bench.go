@@ -20,6 +20,7 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/scenarios/record"
 )
 
 // figure is one line of bench.jsonl.
@@ -74,6 +75,9 @@ func (b *bench) run(ctx context.Context, out, envoyPath string) error {
 		return broken(err)
 	}
 	if err := b.ready(ctx, binary); err != nil {
+		return broken(err)
+	}
+	if err := b.catalogue(ctx, binary); err != nil {
 		return broken(err)
 	}
 	load, err := loadbench.Measure(ctx)
@@ -145,6 +149,34 @@ func (b *bench) ready(ctx context.Context, binary envoy.Binary) error {
 	}
 	slices.Sort(times)
 	b.add("mesh.ready_seconds", times[len(times)/2], "s", "median of 5: gateway and 6 workloads, rules effective")
+	return nil
+}
+
+// catalogueDir is where the shipped scenarios lie in a checkout.
+const catalogueDir = "scenarios/catalog"
+
+// catalogue measures how long the shipped scenarios take, two meshes side by side. Outside of a checkout there are none.
+func (b *bench) catalogue(ctx context.Context, binary envoy.Binary) error {
+	if _, err := os.Stat(catalogueDir); err != nil {
+		return nil //nolint:nilerr // nothing to measure here
+	}
+	jobs, err := loadScenarios(b.env, []string{catalogueDir})
+	if err != nil {
+		return err
+	}
+	quiet := *b.env
+	quiet.stderr = io.Discard
+	begin, passed := time.Now(), 0
+	_, err = runJobs(ctx, &quiet, runFlags{parallel: 2, seed: 1}, binary, jobs, func(r *record.Run) error {
+		if r.Verdict == record.Pass {
+			passed++
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.add("catalogue.wall_seconds", time.Since(begin).Seconds(), "s", fmt.Sprintf("%d of %d scenarios pass, two at a time", passed, len(jobs)))
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -109,7 +110,7 @@ func runMutants(ctx context.Context, env *environment, f runFlags, args []string
 		return err
 	}
 	quiet := *env
-	quiet.stderr = discard{}
+	quiet.stderr = io.Discard
 	runs, err := runJobs(ctx, &quiet, f, b, jobs, func(r *record.Run) error {
 		_, err := fmt.Fprintf(env.stderr, "  %-13s %s\n", r.Verdict, r.Scenario.Metadata.Name)
 		return err
@@ -162,8 +163,3 @@ func outcomeOf(expect, got record.Verdict) string {
 	}
 	return "wrong"
 }
-
-// discard takes what nobody wants to read.
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
