@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -248,6 +249,9 @@ var beside = map[string][]string{
 	"requests": {"share", "count"}, "promql": {"is"},
 }
 
+// alien are the fields of a fault's type that another fault uses.
+var alien = map[string][]string{"delay": {"status", "grpcStatus"}, "abort": {"fixed"}}
+
 func section(b *strings.Builder, docs map[string]typeDoc, kinds []field, e example) {
 	fmt.Fprintf(b, "\n## %s\n\n", e.kind)
 	for _, f := range kinds {
@@ -257,7 +261,7 @@ func section(b *strings.Builder, docs map[string]typeDoc, kinds []field, e examp
 		fmt.Fprintf(b, "%s\n", f.doc)
 		if inner := structOf(f.typ); inner != nil {
 			b.WriteString("\n")
-			table(b, fieldsOf(inner, docs))
+			table(b, slices.DeleteFunc(fieldsOf(inner, docs), func(f field) bool { return slices.Contains(alien[e.kind], f.name) }))
 		}
 	}
 	if names := beside[e.kind]; names != nil {

@@ -67,4 +67,9 @@ func TestReferenceIsComplete(t *testing.T) {
 	for _, f := range fieldsOf(reflect.TypeFor[spec.Check](), docs) {
 		require.True(t, known[f.name], "%s is in no table of checks", f.name)
 	}
+	for name, d := range docs {
+		for f, text := range d.fields {
+			require.NotEmpty(t, text, "%s.%s has no comment, from which its documents are made", name, f)
+		}
+	}
 }

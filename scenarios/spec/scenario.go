@@ -2,10 +2,14 @@ package spec
 
 // Scenario is an experiment: an app, rules, load, what happens when, and what must hold.
 type Scenario struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Metadata   Metadata `json:"metadata"`
-	Spec       Spec     `json:"spec"`
+	// APIVersion is squall.dev/v1alpha1.
+	APIVersion string `json:"apiVersion"`
+	// Kind is Scenario.
+	Kind string `json:"kind"`
+	// Metadata names the scenario.
+	Metadata Metadata `json:"metadata"`
+	// Spec is its content.
+	Spec Spec `json:"spec"`
 }
 
 // Metadata names a scenario.
@@ -84,8 +88,10 @@ type Request struct {
 
 // Value is what a load keeps of an answer: a header, or the first group of a regular expression found in the body.
 type Value struct {
+	// Header of the answer that is kept.
 	Header string `json:"header,omitempty"`
-	Body   string `json:"body,omitempty"`
+	// Body is a regular expression, whose first group is kept; empty if it is not found.
+	Body string `json:"body,omitempty"`
 }
 
 // Item is something that happens. Exactly one of its actions is set.
@@ -115,8 +121,11 @@ type Item struct {
 
 // Ref names a rule.
 type Ref struct {
-	Kind      string `json:"kind"`
-	Name      string `json:"name"`
+	// Kind, VirtualService for instance.
+	Kind string `json:"kind"`
+	// Name of the rule.
+	Name string `json:"name"`
+	// Namespace; default if unset.
 	Namespace string `json:"namespace,omitempty"`
 }
 
@@ -166,9 +175,10 @@ type Match struct {
 	Workload string `json:"workload,omitempty"`
 	// Port is http, http2, grpc or tcp.
 	Port string `json:"port,omitempty"`
-	// PathPrefix and Headers must fit.
-	PathPrefix string            `json:"pathPrefix,omitempty"`
-	Headers    map[string]string `json:"headers,omitempty"`
+	// PathPrefix is what the path begins with.
+	PathPrefix string `json:"pathPrefix,omitempty"`
+	// Headers that the request must have, with these values.
+	Headers map[string]string `json:"headers,omitempty"`
 }
 
 // Hold keeps requests open.
@@ -185,15 +195,20 @@ type Release struct {
 // Script is what the backend answers to requests that match, one outcome per attempt; the last one repeats.
 type Script struct {
 	Match
+	// Outcomes of the attempts of one request, in order.
 	Outcomes []Outcome `json:"outcomes"`
 }
 
 // Outcome is one scripted answer.
 type Outcome struct {
-	Status int               `json:"status,omitempty"`
+	// Status of the answer; 200 if unset.
+	Status int `json:"status,omitempty"`
+	// Header fields of the answer.
 	Header map[string]string `json:"headers,omitempty"`
-	Body   string            `json:"body,omitempty"`
-	Delay  Duration          `json:"delay,omitempty"`
+	// Body of the answer.
+	Body string `json:"body,omitempty"`
+	// Delay before the answer.
+	Delay Duration `json:"delay,omitempty"`
 	// End is answer (default), reset, close or hang.
 	End string `json:"end,omitempty"`
 }
@@ -205,19 +220,23 @@ type Check struct {
 	// Phase that is judged: a name of the timeline, before, after or all (default).
 	Phase string `json:"phase,omitempty"`
 
-	// Load picks the requests of one load, for success, status, errors and quantiles.
+	// Load picks the requests of one load, for success, status, values and latency.
 	Load string `json:"load,omitempty"`
 	// Success is the share of answers below 500.
 	Success *Bound `json:"success,omitempty"`
 	// Status gives the share or number of each status; 0 is no answer.
 	Status map[string]Bound `json:"status,omitempty"`
-	// P50 to P99 bound the latency, counted from when requests were due.
+	// P50 bounds the median latency, counted from when requests were due. A quantile needs enough requests: 2.
 	P50 *Bound `json:"p50,omitempty"`
+	// P90 likewise; needs 10 requests.
 	P90 *Bound `json:"p90,omitempty"`
+	// P95 likewise; needs 20 requests.
 	P95 *Bound `json:"p95,omitempty"`
+	// P99 likewise; needs 100 requests.
 	P99 *Bound `json:"p99,omitempty"`
-	// Max bounds the slowest, Min the fastest.
+	// Max bounds the slowest.
 	Max *Bound `json:"max,omitempty"`
+	// Min bounds the fastest.
 	Min *Bound `json:"min,omitempty"`
 	// Values gives the share or number of each value that the load kept.
 	Values map[string]Bound `json:"values,omitempty"`
@@ -231,9 +250,10 @@ type Check struct {
 
 	// Split tests the shares of a load's values against a target.
 	Split *Split `json:"split,omitempty"`
-	// PromQL is evaluated at the end of the phase; $phase is its length. Is bounds every sample of the result.
+	// PromQL is evaluated at the end of the phase; $phase is its length.
 	PromQL string `json:"promql,omitempty"`
-	Is     *Bound `json:"is,omitempty"`
+	// Is bounds every sample of the query's result.
+	Is *Bound `json:"is,omitempty"`
 	// Counter is a statistic of one proxy; Delta of it bounds its growth over the phase.
 	Counter *Counter `json:"counter,omitempty"`
 	// Trace describes a trace that the phase must have.
@@ -246,9 +266,10 @@ type Check struct {
 
 // Requests picks calls.
 type Requests struct {
-	// From and To are Deployments or values of the label app; a gateway is istio-ingressgateway.
+	// From is a Deployment or a value of the label app; a gateway is istio-ingressgateway. Anyone if unset.
 	From string `json:"from,omitempty"`
-	To   string `json:"to,omitempty"`
+	// To likewise.
+	To string `json:"to,omitempty"`
 	// Flags that the call must have among its response flags.
 	Flags string `json:"flags,omitempty"`
 	// NoFlags asks for calls without any flag.
@@ -294,15 +315,19 @@ type Trace struct {
 	Root string `json:"root,omitempty"`
 	// Services are all that take part, sorted.
 	Services []string `json:"services,omitempty"`
-	Spans    int      `json:"spans,omitempty"`
-	Depth    int      `json:"depth,omitempty"`
-	// Load whose requests are looked up; the first load if unset. At least Share percent (100) must have the shape.
-	Load  string  `json:"load,omitempty"`
+	// Spans is how many there are; each proxy and app that traces records its own.
+	Spans int `json:"spans,omitempty"`
+	// Depth is the longest way from the root, in spans.
+	Depth int `json:"depth,omitempty"`
+	// Load whose requests are looked up; the first load if unset.
+	Load string `json:"load,omitempty"`
+	// Share in percent of the traces that must have the shape; 100 if unset.
 	Share float64 `json:"share,omitempty"`
 }
 
 // Recovery is how soon a load is well again after the last fault ended.
 type Recovery struct {
+	// Load that must be well again.
 	Load string `json:"load"`
 	// Within is the time allowed.
 	Within Duration `json:"within"`
@@ -312,10 +337,12 @@ type Recovery struct {
 
 // Ejected is what outlier detection did.
 type Ejected struct {
-	// Proxy whose view counts, and To, the service (with Port, if it has several).
+	// Proxy whose view counts: a Deployment or instance; istio-ingressgateway is the gateway.
 	Proxy string `json:"proxy"`
-	To    string `json:"to"`
-	Port  uint32 `json:"port,omitempty"`
+	// To is the service.
+	To string `json:"to"`
+	// Port of the service, if it has several.
+	Port uint32 `json:"port,omitempty"`
 	// Workloads that must have been thrown out at some time of the phase: exactly these Deployments.
 	Workloads []string `json:"workloads"`
 	// Back asks that they are back at the phase's end.
@@ -324,7 +351,10 @@ type Ejected struct {
 
 // Abort is a guard rail.
 type Abort struct {
-	Load    string   `json:"load"`
-	Success Bound    `json:"success"`
-	For     Duration `json:"for"`
+	// Load that is watched.
+	Load string `json:"load"`
+	// Success is the share of answers below 500 that ends the run.
+	Success Bound `json:"success"`
+	// For is how long it must be so.
+	For Duration `json:"for"`
 }
