@@ -76,18 +76,19 @@ func (r *runner) timeline(ctx context.Context) error {
 			}
 		}
 		r.run.Events[i] = e
-		if item.For == 0 {
+		until := r.until(item)
+		if until == 0 {
 			continue
 		}
 		g.Go(func() error {
-			if err := r.sleepUntil(during, item.At.D()+item.For.D()); err != nil {
+			if err := r.sleepUntil(during, until); err != nil {
 				return err
 			}
-			ends[i] = item.At.D() + item.For.D()
+			ends[i] = until
 			if item.Hold == nil {
-				r.quiesce(during, ends[i]-guard)
+				r.quiesce(during, until-guard)
 			}
-			if item.Name != "" {
+			if item.Name != "" && item.For > 0 {
 				windows.end(during, item.Name)
 			}
 			if h.end != nil {
@@ -114,6 +115,18 @@ func (r *runner) timeline(ctx context.Context) error {
 	windows.end(ctx, "all")
 	r.phases(order, begins, ends)
 	return nil
+}
+
+// until is when an item's effect ends, or 0 if it does not: a fault or a hold without a time of its own lasts to the end of
+// the load.
+func (r *runner) until(item spec.Item) time.Duration {
+	switch {
+	case item.For > 0:
+		return item.At.D() + item.For.D()
+	case item.Fault != nil, item.Hold != nil:
+		return r.file.End()
+	}
+	return 0
 }
 
 // phases computes the judged windows from when things were effective.
