@@ -90,8 +90,7 @@ type field struct {
 // fieldsOf lists a type's fields, those of embedded types in their place.
 func fieldsOf(t reflect.Type, docs map[string]typeDoc) []field {
 	var out []field
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if f.Anonymous {
 			out = append(out, fieldsOf(f.Type, docs)...)
 			continue

@@ -76,8 +76,16 @@ func TestSchema(t *testing.T) {
 	sound := exampleScenario(`{at: 1s, fault: {abort: {to: ratings, status: 503}}}`, `{name: fast, load: readers, p99: "< 500ms"}`)
 	require.NoError(t, schema.Validate(value(t, sound)))
 	for _, c := range [][2]string{
-		{"title:", "titel:"}, {"rate: 20/s", "speed: 20/s"}, {"p99:", "p98:"}, {"to: ratings", "two: ratings"}, {"kind: Scenario", "kind: App"},
-		{"v1alpha1", "v1"}, {"name: readers, ", ""}, {"status: 503", "status: often"}, {`"< 500ms"`, `"fast"`}, {"duration: 6s", "duration: soon"},
+		{"title:", "titel:"},
+		{"rate: 20/s", "speed: 20/s"},
+		{"p99:", "p98:"},
+		{"to: ratings", "two: ratings"},
+		{"kind: Scenario", "kind: App"},
+		{"v1alpha1", "v1"},
+		{"name: readers, ", ""},
+		{"status: 503", "status: often"},
+		{`"< 500ms"`, `"fast"`},
+		{"duration: 6s", "duration: soon"},
 	} {
 		require.Contains(t, sound, c[0])
 		require.Error(t, schema.Validate(value(t, strings.Replace(sound, c[0], c[1], 1))), "%s for %s", c[1], c[0])
