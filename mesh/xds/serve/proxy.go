@@ -32,6 +32,8 @@ type proxy struct {
 // typeState is what a proxy holds and waits for of one type of resource.
 type typeState struct {
 	subscribed bool
+	// answered is set by the first response.
+	answered bool
 	wildcard   bool
 	names      map[string]bool
 	// held are the tables up to which the proxy's state has been sent: shared and own.
@@ -215,7 +217,9 @@ func (p *proxy) send(typ translate.Type, add bool, now func() time.Time) bool {
 	if add {
 		changes = p.withAsked(typ, additions)
 	}
-	if len(changes) == 0 && len(t.refresh) == 0 && len(t.asked) == 0 {
+	// Envoy waits at its start until the first request for all of a type is answered, be it with nothing.
+	greet := add && t.wildcard && !t.answered
+	if len(changes) == 0 && len(t.refresh) == 0 && len(t.asked) == 0 && !greet {
 		return false
 	}
 	if !add && !t.wildcard {
@@ -256,9 +260,10 @@ func (p *proxy) send(typ translate.Type, add bool, now func() time.Time) bool {
 		// Names that the proxy did not ask for need no second look.
 		t.held = layers(p.view, typ)
 	}
-	if len(resp.GetResources())+len(resp.GetRemovedResources()) == 0 {
+	if len(resp.GetResources())+len(resp.GetRemovedResources()) == 0 && !greet {
 		return false
 	}
+	t.answered = true
 	t.flights = append(t.flights, &flight{target: p.target, response: resp, changes: changes, sentAt: now()})
 	p.stream <- &response{request: t.watch, body: resp}
 	t.watch = nil

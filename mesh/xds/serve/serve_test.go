@@ -241,3 +241,21 @@ func TestAProxyOutsideOfTheMeshIsSentNothing(t *testing.T) {
 	require.Equal(t, translate.Cluster, r.Type)
 	require.NoError(t, <-done)
 }
+
+// An Envoy waits at its start until the first request for all of a type is answered, also when there is nothing to say.
+func TestNothingIsSaidToo(t *testing.T) {
+	s := start(t)
+	gateway := &model.Proxy{ID: "gw", Kind: model.Router, Workload: &model.Workload{Name: "gw", Namespace: "default", Address: "127.16.0.1"}}
+	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0), Proxies: []*model.Proxy{gateway}}))
+	c := s.connect(t, "gw", nil)
+	require.NoError(t, c.Subscribe(translate.Cluster))
+	cds := take(t, c)
+	names, err := xdstest.EDSNames(cds)
+	require.NoError(t, err)
+	require.NoError(t, c.Subscribe(translate.Endpoint, names...))
+	take(t, c)
+	require.NoError(t, c.Subscribe(translate.Listener))
+	r := take(t, c)
+	require.Equal(t, translate.Listener, r.Type)
+	require.Empty(t, r.GetResources())
+}
