@@ -87,6 +87,8 @@ func (t *typeState) subscribe(req *discoveryv3.DeltaDiscoveryRequest, typ transl
 		t.subscribed = true
 		t.names = map[string]bool{}
 		t.wildcard = len(req.GetResourceNamesSubscribe()) == 0
+		// One that still holds something is past its start.
+		t.answered = len(req.GetInitialResourceVersions()) > 0
 		for name, version := range req.GetInitialResourceVersions() {
 			t.recall(name, version, typ, view)
 		}
