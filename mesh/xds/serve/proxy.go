@@ -34,8 +34,8 @@ type typeState struct {
 	subscribed bool
 	// answered is set by the first response.
 	answered bool
-	wildcard   bool
-	names      map[string]bool
+	wildcard bool
+	names    map[string]bool
 	// held are the tables up to which the proxy's state has been sent: shared and own.
 	held [2]translate.Table
 	// asked are names that were subscribed since the last response.
