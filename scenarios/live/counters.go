@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -79,7 +80,7 @@ func (r *runner) watchEjections(ctx context.Context) error {
 	if len(proxies) == 0 {
 		return nil
 	}
-	open := map[string]int{}
+	open, blind := map[string]int{}, map[string]bool{}
 	tick := time.NewTicker(ejectionPoll)
 	defer tick.Stop()
 	for {
@@ -92,6 +93,10 @@ func (r *runner) watchEjections(ctx context.Context) error {
 			if i, ok := r.lab.Instance(name); ok {
 				clusters, err := i.Admin().Clusters(ctx)
 				if err != nil {
+					if ctx.Err() == nil && !blind[name] {
+						blind[name] = true
+						r.gap(fmt.Sprintf("%s could not be asked for its ejected endpoints: %v", name, err))
+					}
 					continue
 				}
 				for _, c := range clusters.GetClusterStatuses() {

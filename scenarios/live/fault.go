@@ -277,6 +277,13 @@ func (r *runner) setDown(down bool) {
 	r.down = down
 }
 
+// gap notes why the run cannot be judged.
+func (r *runner) gap(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.run.Gaps = append(r.run.Gaps, text)
+}
+
 func (r *runner) note(text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

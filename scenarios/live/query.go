@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,6 +50,10 @@ func (r *runner) query(ctx context.Context) error {
 		} else {
 			for _, s := range v.Series {
 				for _, sample := range s.Samples {
+					if math.IsNaN(sample.Value) || math.IsInf(sample.Value, 0) {
+						res.Error = fmt.Sprintf("a sample %s is %g, which is no measurement (a division by 0?)", labelText(s.Labels), sample.Value)
+						continue
+					}
 					res.Samples = append(res.Samples, record.Sample{Labels: labelText(s.Labels), Value: sample.Value})
 				}
 			}

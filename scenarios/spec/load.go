@@ -186,6 +186,12 @@ func (c *checker) timeline() {
 		if item.At.D() >= c.file.End() {
 			c.errorf("BAD-VALUE", at+".at", "this happens at %s, when all load has ended (%s)", item.At, c.file.End())
 		}
+		if item.Restart != nil {
+			c.process(at+".restart", item.Restart)
+		}
+		if item.Script != nil {
+			c.script(at+".script", item.Script)
+		}
 		if item.Apply != nil {
 			c.file.Items[i] = c.configs(at+".apply", item.Apply)
 		}
@@ -232,19 +238,34 @@ func (c *checker) fault(at string, f *Fault) {
 		}
 		c.percent(at+".abort.percent", a.Percent)
 	}
-	for name, p := range map[string]*Process{"kill": f.Kill, "pause": f.Pause} {
-		if p == nil {
-			continue
-		}
-		if p.Workload == "" {
-			c.errorf("MISSING-FIELD", at+"."+name+".workload", "which workload?")
-		}
-		if !slices.Contains([]string{"", "app", "sidecar", "both"}, p.Target) {
-			c.errorf("BAD-VALUE", at+"."+name+".target", "the target is app, sidecar or both")
-		}
+	if f.Kill != nil {
+		c.process(at+".kill", f.Kill)
+	}
+	if f.Pause != nil {
+		c.process(at+".pause", f.Pause)
 	}
 	if f.ControlPlane != "" && f.ControlPlane != "stop" {
 		c.errorf("BAD-VALUE", at+".controlPlane", "the control plane can be told: stop")
+	}
+}
+
+func (c *checker) process(at string, p *Process) {
+	if p.Workload == "" {
+		c.errorf("MISSING-FIELD", at+".workload", "which workload?")
+	}
+	if !slices.Contains([]string{"", "app", "sidecar", "both"}, p.Target) {
+		c.errorf("BAD-VALUE", at+".target", "the target is app, sidecar or both")
+	}
+}
+
+func (c *checker) script(at string, s *Script) {
+	if len(s.Outcomes) == 0 {
+		c.errorf("MISSING-FIELD", at+".outcomes", "a script needs outcomes, one per attempt")
+	}
+	for i, o := range s.Outcomes {
+		if !slices.Contains([]string{"", "answer", "reset", "close", "hang"}, o.End) {
+			c.errorf("BAD-VALUE", fmt.Sprintf("%s.outcomes[%d].end", at, i), "an outcome ends with answer, reset, close or hang")
+		}
 	}
 }
 
