@@ -14,8 +14,9 @@ import (
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
-// late is how late a request may be sent; one in a hundred may be later.
-const late = 250 * time.Millisecond
+// late is how late a request may be sent; one in a hundred may be later. A hiccup of the machine below that shows in the
+// latencies, which count from when requests were due; above it the load was not the one that the scenario states.
+const late = time.Second
 
 // gatewayPort is where loads reach the ingress gateway.
 const gatewayPort = 8080
