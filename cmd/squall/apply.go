@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/squallmesh/squall/mesh"
-	"github.com/squallmesh/squall/mesh/config"
 )
 
 func nameFlag(c *cobra.Command, name *string) {
@@ -102,12 +101,4 @@ func newDownCommand(env *environment) *cobra.Command {
 	}
 	nameFlag(c, &name)
 	return c
-}
-
-func concat(lists ...[]config.File) []config.File {
-	var out []config.File
-	for _, l := range lists {
-		out = append(out, l...)
-	}
-	return out
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, lab.Close()) }()
-			state, err := saveState(env, name, lab, tmp, concat(a.Manifests, rules))
+			state, err := saveState(env, name, lab, tmp, slices.Concat(a.Manifests, rules))
 			if err != nil {
 				return broken(err)
 			}

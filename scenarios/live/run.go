@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,6 +63,8 @@ type runner struct {
 	loads    []loadgen.Load
 	// entries are the ids of the proxies that take load.
 	entries []string
+	// happenings are the items of the timeline, with what they saw while they ran.
+	happenings []happening
 
 	mu      sync.Mutex
 	results []loadgen.Result
@@ -186,18 +189,8 @@ func (r *runner) drive(ctx context.Context) error {
 		}
 	})
 	err := g.Wait()
-	slices.SortFunc(r.run.Loads, func(a, b loadgen.Summary) int { return compareStrings(a.Name, b.Name) })
+	slices.SortFunc(r.run.Loads, func(a, b loadgen.Summary) int { return strings.Compare(a.Name, b.Name) })
 	return err
-}
-
-func compareStrings(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // take keeps a result.

@@ -87,8 +87,7 @@ func (r *runner) collect(ctx context.Context) error {
 	r.mu.Unlock()
 	r.run.Hops = r.observed.ledger.All()
 	r.run.Spans = r.observed.spans.All()
-	for i, item := range r.file.Spec.Timeline {
-		h := r.happening(i, item)
+	for i, h := range r.happenings {
 		if h.evidence == nil {
 			continue
 		}

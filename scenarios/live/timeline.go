@@ -34,6 +34,9 @@ func (r *runner) timeline(ctx context.Context) error {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(items[a].At, items[b].At) })
 	r.run.Events = make([]record.Event, len(items))
+	for i, item := range items {
+		r.happenings = append(r.happenings, r.happening(i, item))
+	}
 	begins := make([]time.Duration, len(items))
 	ends := make([]time.Duration, len(items))
 	windows := r.newWindows()
@@ -57,7 +60,7 @@ func (r *runner) timeline(ctx context.Context) error {
 			windows.end(during, previous)
 			previous = ""
 		}
-		h := r.happening(i, item)
+		h := r.happenings[i]
 		e := record.Event{Kind: h.kind, What: h.what, Name: item.Name}
 		began := r.since()
 		if h.begin != nil {
