@@ -26,7 +26,8 @@ type environment struct {
 	cacheDir, tempDir string
 	// terminal says that stderr is one.
 	terminal bool
-	signals  []os.Signal
+	// signals end the run; none: nothing does.
+	signals []os.Signal
 }
 
 func osEnvironment() *environment {
@@ -61,8 +62,10 @@ func run(env *environment) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	got := make(chan os.Signal, 2)
-	signal.Notify(got, env.signals...)
-	defer signal.Stop(got)
+	if len(env.signals) > 0 { // without any, Notify would take all of them, the runtime's own too
+		signal.Notify(got, env.signals...)
+		defer signal.Stop(got)
+	}
 	done := make(chan struct{})
 	defer close(done)
 	go func() {

@@ -127,3 +127,25 @@ func TestEnvoyKilledInMidRunIsAnError(t *testing.T) {
 	require.Equal(t, exitBroken, l.cmd.ProcessState.ExitCode())
 	l.gone(t, 3*time.Second)
 }
+
+func TestSignalsOfTheRuntimeDoNotEndARun(t *testing.T) {
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = syscall.Kill(os.Getpid(), syscall.SIGURG) // as the scheduler sends it
+			}
+		}
+	}()
+	for range 20 {
+		env := &environment{args: []string{"schema", "nothing"}, stdout: io.Discard, stderr: io.Discard}
+		require.Equal(t, exitInvalid, run(env))
+	}
+	close(stop)
+	<-done
+}
