@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -233,7 +234,7 @@ func equalWorkload(a, b *model.Workload) bool {
 	return a.Name == b.Name && a.Owner == b.Owner && a.Namespace == b.Namespace &&
 		a.ServiceAccount == b.ServiceAccount && a.Address == b.Address && a.ProxyPort == b.ProxyPort &&
 		a.Locality == b.Locality && len(a.Labels) == len(b.Labels) && model.Labels(a.Labels, b.Labels) &&
-		slices.Equal(a.Inbound, b.Inbound) && slices.Equal(a.Outbound, b.Outbound)
+		slices.Equal(a.Inbound, b.Inbound) && slices.Equal(a.Outbound, b.Outbound) && maps.Equal(a.Relays, b.Relays)
 }
 
 // admins reads proxies' own counters, where their nodes say.
@@ -247,13 +248,13 @@ func (admins) client(node *corev3.Node) (*envoy.Admin, error) {
 	return envoy.NewAdmin(address), nil
 }
 
-func (a admins) Counter(ctx context.Context, node *corev3.Node, name string) (uint64, error) {
+func (a admins) Stat(ctx context.Context, node *corev3.Node, name string) (uint64, error) {
 	c, err := a.client(node)
 	if err != nil {
 		return 0, err
 	}
-	values, err := c.Counters(ctx, "^"+name+"$")
-	return values[name], err
+	stats, err := c.Stats(ctx, "^"+regexp.QuoteMeta(name)+"$")
+	return stats.Values[name], err
 }
 
 func (a admins) Workers(ctx context.Context, node *corev3.Node) (uint64, error) {

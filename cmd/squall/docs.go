@@ -152,6 +152,8 @@ func typeName(t reflect.Type) string {
 		return "bound"
 	case reflect.TypeFor[spec.Duration]():
 		return "time"
+	case reflect.TypeFor[spec.ByteRate]():
+		return "bytes a second"
 	case reflect.TypeFor[spec.Config]():
 		return "rules"
 	}
@@ -183,6 +185,10 @@ func faultExamples() []example {
 		{"kill", `{at: 2s, for: 2s, fault: {kill: {workload: ratings-v1, target: both}}}`},
 		{"pause", `{at: 2s, for: 2s, fault: {pause: {workload: ratings-v1}}}`},
 		{"controlPlane", `{at: 2s, for: 2s, fault: {controlPlane: stop}}`},
+		{"latency", `{at: 2s, for: 2s, fault: {latency: {from: reviews, to: ratings, fixed: 200ms, jitter: 50ms}}}`},
+		{"bandwidth", `{at: 2s, for: 2s, fault: {bandwidth: {from: productpage, to: reviews, rate: 64kB/s}}}`},
+		{"stall", `{at: 2s, for: 2s, fault: {stall: {from: reviews, to: ratings}}}`},
+		{"reset", `{at: 2s, for: 2s, fault: {reset: {to: ratings}}}`},
 	}
 }
 
@@ -250,7 +256,10 @@ var beside = map[string][]string{
 }
 
 // alien are the fields of a fault's type that another fault uses.
-var alien = map[string][]string{"delay": {"status", "grpcStatus"}, "abort": {"fixed"}}
+var alien = map[string][]string{
+	"delay": {"status", "grpcStatus"}, "abort": {"fixed"},
+	"latency": {"rate"}, "bandwidth": {"fixed", "jitter"}, "stall": {"fixed", "jitter", "rate"}, "reset": {"fixed", "jitter", "rate"},
+}
 
 func section(b *strings.Builder, docs map[string]typeDoc, kinds []field, e example) {
 	fmt.Fprintf(b, "\n## %s\n\n", e.kind)

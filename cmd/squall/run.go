@@ -255,6 +255,7 @@ func loadScenario(env *environment, path string, edits ...edit) (job, diag.List)
 		problems.Add(diag.From(err)...)
 		return j, problems
 	}
+	problems.Add(file.CheckNames(j.app)...)
 	problems.Add(checkRules(j.app, file.Rules)...)
 	for i := range file.Spec.Timeline {
 		if files, ok := file.Items[i]; ok {

@@ -49,11 +49,28 @@ type typeDoc struct {
 
 // specDocs reads the comments of the scenario format.
 func specDocs() (map[string]typeDoc, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), "scenario.go", spec.Source, parser.ParseComments)
+	files, err := spec.Source.ReadDir(".")
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]typeDoc{}
+	for _, f := range files {
+		source, err := spec.Source.ReadFile(f.Name())
+		if err != nil {
+			return nil, err
+		}
+		if err := typeDocs(f.Name(), source, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func typeDocs(name string, source []byte, out map[string]typeDoc) error {
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments)
+	if err != nil {
+		return err
+	}
 	for _, decl := range file.Decls {
 		gen, ok := decl.(*ast.GenDecl)
 		if !ok || gen.Tok != token.TYPE {
@@ -75,7 +92,7 @@ func specDocs() (map[string]typeDoc, error) {
 			out[t.Name.Name] = d
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func flat(s string) string { return strings.Join(strings.Fields(s), " ") }
@@ -157,6 +174,8 @@ func (s *schemaMaker) of(t reflect.Type) map[string]any {
 			"type": []string{"string", "number"}, "pattern": `^\s*(==|!=|>=|<=|>|<)?\s*[-+0-9.]`,
 			"examples": []string{">= 99.9%", "< 200ms", "== 8"},
 		}
+	case reflect.TypeFor[spec.ByteRate]():
+		return map[string]any{"type": "string", "pattern": `^[0-9.]+ *(B|kB|KB|KiB|MB|MiB)/s$`, "examples": []string{"64kB/s"}}
 	case reflect.TypeFor[spec.Config]():
 		return map[string]any{"type": []string{"string", "object"}}
 	}

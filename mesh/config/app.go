@@ -182,7 +182,7 @@ func (a *appReader) runs(app *App, in map[string]appRun) {
 		}
 		if readable && !slices.Contains(deployments, name) {
 			a.errorf("UNKNOWN-WORKLOAD", p, "no Deployment of the manifests is called %q", shorten(name))
-			a.hint("%s", didYouMean(name, deployments))
+			a.hint("%s", DidYouMean(name, deployments))
 		}
 		app.Run[name] = Run{Command: r.Command, Env: r.Env, Dir: r.Dir, Pos: a.pos(p)}
 	}

@@ -142,7 +142,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path, what string) bo
 			}
 			slices.Sort(names)
 			d.errorf("UNKNOWN-FIELD", p.key, at, "unknown field %q in %s", p.name, what)
-			d.diags.Hint("%s", didYouMean(p.name, names))
+			d.diags.Hint("%s", DidYouMean(p.name, names))
 			continue
 		}
 		if !isNull(p.value) {

@@ -33,7 +33,7 @@ func (d *decoder) message(n *yaml.Node, m protoreflect.Message, path, what strin
 		}
 		if fd == nil {
 			d.errorf("UNKNOWN-FIELD", p.key, at, "unknown field %q in %s", p.name, what)
-			d.diags.Hint("%s", didYouMean(p.name, jsonNames(desc)))
+			d.diags.Hint("%s", DidYouMean(p.name, jsonNames(desc)))
 			continue
 		}
 		if fd.JSONName() != p.name { // snake_case is accepted, as protobuf's JSON does; checks use JSON's name

@@ -83,7 +83,7 @@ func (r *convertedRule) delegateOf(path, key string, rules map[string]*converted
 			}
 		}
 		slices.Sort(names)
-		r.routes.hint("%s", didYouMean(name, names))
+		r.routes.hint("%s", DidYouMean(name, names))
 		return nil
 	case target == r:
 		r.routes.errorf("DELEGATE", path, "the VirtualService delegates to itself")

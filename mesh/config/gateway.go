@@ -130,7 +130,7 @@ func (c *routes) ruleGateways() []string {
 					names = append(names, d.Namespace+"/"+d.Name)
 				}
 			}
-			c.hint("%s", didYouMean(g, names))
+			c.hint("%s", DidYouMean(g, names))
 		}
 	}
 	return out

@@ -120,7 +120,7 @@ func (k kind) decode(d *decoder, root *yaml.Node, pairs []pair, doc *Document) {
 			}
 		default:
 			d.errorf("UNKNOWN-FIELD", p.key, p.name, "unknown field %q in %s", p.name, k.name)
-			d.diags.Hint("%s", didYouMean(p.name, []string{"metadata", "spec"}))
+			d.diags.Hint("%s", DidYouMean(p.name, []string{"metadata", "spec"}))
 		}
 	}
 	if !found {
@@ -147,7 +147,7 @@ func (k kind) decodeObject(d *decoder, pairs []pair, doc *Document) {
 		f, ok := fields[p.name]
 		if !ok {
 			d.errorf("UNKNOWN-FIELD", p.key, p.name, "unknown field %q in %s", p.name, k.name)
-			d.diags.Hint("%s", didYouMean(p.name, names))
+			d.diags.Hint("%s", DidYouMean(p.name, names))
 			continue
 		}
 		if !isNull(p.value) {

@@ -41,8 +41,8 @@ func distance(a, b string) int {
 	return prev[len(b)]
 }
 
-// didYouMean gives a hint: the nearest candidate, or else all of them if they are few.
-func didYouMean(word string, candidates []string) string {
+// DidYouMean gives a hint: the nearest candidate, or else all of them if they are few.
+func DidYouMean(word string, candidates []string) string {
 	if n := nearest(word, candidates); n != "" {
 		return "did you mean " + n + "?"
 	}

@@ -49,7 +49,7 @@ func (r reporter) retryOn(in, path string) string {
 			}
 		} else if !slices.Contains(retryConditions, word) {
 			r.errorf("BAD-RETRY-ON", path, "retryOn names the unknown condition %q", shorten(word))
-			r.hint("%s", didYouMean(word, retryConditions))
+			r.hint("%s", DidYouMean(word, retryConditions))
 		}
 		out = append(out, word)
 	}

@@ -28,7 +28,7 @@ func (b *build) service(doc *Document) *model.Service {
 		r.hint("use a ServiceEntry with resolution DNS")
 	default:
 		r.errorf("BAD-ENUM", "spec.type", "a service has no type %q", shorten(string(in.Spec.Type)))
-		r.hint("%s", didYouMean(string(in.Spec.Type), []string{"ClusterIP", "NodePort", "LoadBalancer"}))
+		r.hint("%s", DidYouMean(string(in.Spec.Type), []string{"ClusterIP", "NodePort", "LoadBalancer"}))
 	}
 	if ip := in.Spec.ClusterIP; ip != "" && ip != core.ClusterIPNone {
 		out.Address = r.address(ip, "spec.clusterIP")

@@ -168,7 +168,7 @@ func (r reporter) entryEndpoints(in *networking.ServiceEntry, host string, repor
 			number, ok := byName[name]
 			if !ok && report {
 				r.errorf("UNKNOWN-PORT", joinPath(path+".ports", name), "the entry has no port named %q", name)
-				r.hint("%s", didYouMean(name, slices.Sorted(maps.Keys(byName))))
+				r.hint("%s", DidYouMean(name, slices.Sorted(maps.Keys(byName))))
 			}
 			if report {
 				r.port(e.Ports[name], joinPath(path+".ports", name))

@@ -252,7 +252,7 @@ func (c *routes) checkSubset(host string, in *networking.Destination, path strin
 		names = append(names, s.Name)
 	}
 	c.errorf("MISSING-SUBSET", path+".subset", "the DestinationRule %s (%s) has no subset %q", dr.Name, dr.Pos, in.Subset)
-	c.hint("%s", didYouMean(in.Subset, names))
+	c.hint("%s", DidYouMean(in.Subset, names))
 }
 
 func portList(ports []model.Port) string {

@@ -24,6 +24,9 @@ type Workload struct {
 	Outbound []OutboundTCP
 	// ProxyPort is where the sidecar takes HTTP proxy requests (capture: proxy); 0 without.
 	ProxyPort uint32
+	// Relays gives, for addresses of endpoints, the address to dial in their place: a relay carries what goes there, so that
+	// the network between the two can be broken (capture: proxy). Ports stay the same.
+	Relays map[string]string
 	// Pos is where the Deployment is declared.
 	Pos diag.Pos
 }

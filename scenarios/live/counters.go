@@ -102,7 +102,7 @@ func (r *runner) watchEjections(ctx context.Context) error {
 				for _, c := range clusters.GetClusterStatuses() {
 					for _, h := range c.GetHostStatuses() {
 						out := h.GetHealthStatus().GetFailedOutlierCheck()
-						address := h.GetAddress().GetSocketAddress().GetAddress()
+						address := r.lab.BeyondHost(h.GetAddress().GetSocketAddress().GetAddress())
 						key := name + " " + c.GetName() + " " + address
 						n, was := open[key]
 						switch {

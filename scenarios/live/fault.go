@@ -97,6 +97,9 @@ func (r *runner) fault(index int, f *spec.Fault) happening {
 	case f.Pause != nil:
 		return r.process("pause", f.Pause, proc.Stopped, r.labPause, r.labResume)
 	}
+	if kind, n := f.NetworkKind(); n != nil {
+		return r.network(index, kind, n)
+	}
 	return r.controlPlane()
 }
 

@@ -114,7 +114,7 @@ func (r *runner) do(ctx context.Context) (err error) {
 	defer done()
 	r.lab, err = local.Start(starting, local.Options{
 		Squall: r.opts.Squall, Envoy: r.opts.Envoy, Owner: r.opts.Owner, Dir: r.opts.Dir, App: r.opts.App,
-		AppDir: r.opts.AppDir, Rules: r.file.Rules, Exact: r.file.Spec.Envoy.Profile == "exact", Env: r.opts.Env, Log: r.opts.Log,
+		AppDir: r.opts.AppDir, Rules: r.file.Rules, Relayed: relayed(r.file.Spec.Timeline), Exact: r.file.Spec.Envoy.Profile == "exact", Env: r.opts.Env, Log: r.opts.Log,
 	})
 	if err != nil {
 		return err

@@ -201,63 +201,6 @@ func (c *checker) timeline() {
 	}
 }
 
-func (c *checker) fault(at string, f *Fault) {
-	n := 0
-	for _, set := range []bool{f.Delay != nil, f.Abort != nil, f.Kill != nil, f.Pause != nil, f.ControlPlane != ""} {
-		if set {
-			n++
-		}
-	}
-	if n != 1 {
-		c.errorf("BAD-FAULT", at, "a fault is one of delay, abort, kill, pause and controlPlane; this is %d of them", n)
-	}
-	if d := f.Delay; d != nil {
-		if d.To == "" {
-			c.errorf("MISSING-FIELD", at+".delay.to", "which service is slow? say to: ratings")
-		}
-		if d.Fixed <= 0 {
-			c.errorf("MISSING-FIELD", at+".delay.fixed", "a delay needs a fixed time")
-		}
-		if d.Status != 0 || d.GRPCStatus != nil {
-			c.errorf("BAD-FAULT", at+".delay", "a delay has no status; add an abort")
-		}
-		c.percent(at+".delay.percent", d.Percent)
-	}
-	if a := f.Abort; a != nil {
-		if a.To == "" {
-			c.errorf("MISSING-FIELD", at+".abort.to", "which service fails? say to: ratings")
-		}
-		if (a.Status == 0) == (a.GRPCStatus == nil) {
-			c.errorf("BAD-FAULT", at+".abort", "an abort has a status or a grpcStatus")
-		}
-		if a.Status != 0 && (a.Status < 200 || a.Status > 599) {
-			c.errorf("BAD-VALUE", at+".abort.status", "a status lies between 200 and 599")
-		}
-		if a.Fixed != 0 {
-			c.errorf("BAD-FAULT", at+".abort", "an abort has no fixed time; add a delay")
-		}
-		c.percent(at+".abort.percent", a.Percent)
-	}
-	if f.Kill != nil {
-		c.process(at+".kill", f.Kill)
-	}
-	if f.Pause != nil {
-		c.process(at+".pause", f.Pause)
-	}
-	if f.ControlPlane != "" && f.ControlPlane != "stop" {
-		c.errorf("BAD-VALUE", at+".controlPlane", "the control plane can be told: stop")
-	}
-}
-
-func (c *checker) process(at string, p *Process) {
-	if p.Workload == "" {
-		c.errorf("MISSING-FIELD", at+".workload", "which workload?")
-	}
-	if !slices.Contains([]string{"", "app", "sidecar", "both"}, p.Target) {
-		c.errorf("BAD-VALUE", at+".target", "the target is app, sidecar or both")
-	}
-}
-
 func (c *checker) script(at string, s *Script) {
 	if len(s.Outcomes) == 0 {
 		c.errorf("MISSING-FIELD", at+".outcomes", "a script needs outcomes, one per attempt")
@@ -266,12 +209,6 @@ func (c *checker) script(at string, s *Script) {
 		if !slices.Contains([]string{"", "answer", "reset", "close", "hang"}, o.End) {
 			c.errorf("BAD-VALUE", fmt.Sprintf("%s.outcomes[%d].end", at, i), "an outcome ends with answer, reset, close or hang")
 		}
-	}
-}
-
-func (c *checker) percent(at string, p *float64) {
-	if p != nil && (*p < 0 || *p > 100) {
-		c.errorf("BAD-VALUE", at, "a percentage lies between 0 and 100")
 	}
 }
 

@@ -129,46 +129,6 @@ type Ref struct {
 	Namespace string `json:"namespace,omitempty"`
 }
 
-// Fault is what is broken: exactly one of its kinds.
-type Fault struct {
-	// Delay holds calls to a service, on the caller's side.
-	Delay *HTTPFault `json:"delay,omitempty"`
-	// Abort answers calls to a service, on the caller's side.
-	Abort *HTTPFault `json:"abort,omitempty"`
-	// Kill ends a workload's processes with SIGKILL and starts them again at the end.
-	Kill *Process `json:"kill,omitempty"`
-	// Pause stops a workload's processes with SIGSTOP and lets them go on at the end.
-	Pause *Process `json:"pause,omitempty"`
-	// ControlPlane stops the control plane and starts it again at the end.
-	ControlPlane string `json:"controlPlane,omitempty"`
-}
-
-// HTTPFault is a delay or an abort of calls to a service.
-type HTTPFault struct {
-	// To is the service: ratings.
-	To string `json:"to"`
-	// From picks the callers by workload label app; all if unset, gateways included.
-	From string `json:"from,omitempty"`
-	// Headers that a request must have, with these values.
-	Headers map[string]string `json:"headers,omitempty"`
-	// Fixed time of a delay.
-	Fixed Duration `json:"fixed,omitempty"`
-	// Status of an abort.
-	Status uint32 `json:"status,omitempty"`
-	// GRPCStatus of an abort.
-	GRPCStatus *uint32 `json:"grpcStatus,omitempty"`
-	// Percent of the calls; 100 if unset.
-	Percent *float64 `json:"percent,omitempty"`
-}
-
-// Process names processes of a workload.
-type Process struct {
-	// Workload is a Deployment or one instance of it.
-	Workload string `json:"workload"`
-	// Target is app (default), sidecar or both.
-	Target string `json:"target,omitempty"`
-}
-
 // Match picks requests at the backend. Unset fields match everything.
 type Match struct {
 	// Workload is the backend's Deployment; all of them if unset.

@@ -1,8 +1,8 @@
 package spec
 
-import _ "embed"
+import "embed"
 
-// Source is scenario.go: its comments are the words of the reference and of the schema.
+// Source is the code of the format's types, from whose comments the reference and the schema are made.
 //
-//go:embed scenario.go
-var Source string
+//go:embed scenario.go fault.go
+var Source embed.FS

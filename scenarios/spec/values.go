@@ -33,6 +33,44 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 
 func (d Duration) String() string { return time.Duration(d).String() }
 
+// ByteRate is a number of bytes in a second: 64kB/s, 2MiB/s.
+type ByteRate int64
+
+// minRate is the least that a bandwidth can be.
+const minRate ByteRate = 1000
+
+// byteUnits are ordered so that a longer one comes before its tail.
+var byteUnits = []struct {
+	name string
+	size float64
+}{{"KiB/s", 1 << 10}, {"MiB/s", 1 << 20}, {"kB/s", 1e3}, {"KB/s", 1e3}, {"MB/s", 1e6}, {"B/s", 1}}
+
+// UnmarshalText reads 64kB/s. A kB is 1,000 bytes, a KiB 1,024.
+func (r *ByteRate) UnmarshalText(text []byte) error {
+	s := strings.TrimSpace(string(text))
+	for _, u := range byteUnits {
+		if number, ok := strings.CutSuffix(s, u.name); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+			if err == nil && v > 0 && v*u.size < 1<<50 {
+				*r = ByteRate(v * u.size)
+				return nil
+			}
+			break
+		}
+	}
+	return fmt.Errorf("a rate such as 64kB/s or 2MiB/s is wanted")
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (r ByteRate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+func (r ByteRate) String() string {
+	if r%1000 == 0 {
+		return strconv.FormatInt(int64(r)/1000, 10) + "kB/s"
+	}
+	return strconv.FormatInt(int64(r), 10) + "B/s"
+}
+
 // Unit says what a bound's number is.
 type Unit string
 

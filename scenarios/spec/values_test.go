@@ -124,3 +124,20 @@ func TestConfig(t *testing.T) {
 		require.Error(t, json.Unmarshal([]byte(text), &c), text)
 	}
 }
+
+func TestByteRate(t *testing.T) {
+	for text, want := range map[string]ByteRate{
+		"64kB/s": 64_000, "64 KB/s": 64_000, "2MiB/s": 2 << 20, "1.5MB/s": 1_500_000, "1KiB/s": 1024, "5B/s": 5,
+	} {
+		var r ByteRate
+		require.NoError(t, r.UnmarshalText([]byte(text)), text)
+		require.Equal(t, want, r, text)
+		var again ByteRate
+		require.NoError(t, again.UnmarshalText([]byte(r.String())), text)
+		require.Equal(t, r, again, text)
+	}
+	for _, text := range []string{"", "64", "kB/s", "-1kB/s", "0B/s", "64kb", "1e30MB/s", "NaNkB/s"} {
+		var r ByteRate
+		require.Error(t, r.UnmarshalText([]byte(text)), text)
+	}
+}

@@ -40,5 +40,13 @@ func (b *block) close() { _ = b.guard.Close() }
 func (b *block) sidecar(k int) string { return fmt.Sprintf("127.%d.%d.1", b.n, k) }
 func (b *block) app(k int) string     { return fmt.Sprintf("127.%d.%d.2", b.n, k) }
 
+// relay is the address at which the caller-th workload reaches the called-th through a relay.
+func (b *block) relay(caller, called int) string {
+	return fmt.Sprintf("127.%d.%d.%d", b.n, caller, firstRelay+called)
+}
+
+// firstRelay keeps relays' addresses clear of sidecar and app.
+const firstRelay = 3
+
 // maxWorkloads is how many workloads a block has room for.
 const maxWorkloads = 250

@@ -34,6 +34,8 @@ type Options struct {
 	App *config.App
 	// AppDir is the folder of the App file, in which apps run; empty for built-in apps.
 	AppDir string
+	// Relayed are the pairs of workloads between which the network can be broken.
+	Relayed []Pair
 	// Rules are applied before the lab counts as started.
 	Rules []config.File
 	// Exact removes Envoy's merge window (profile: exact).
@@ -66,6 +68,7 @@ type Lab struct {
 	control   *proc.Process
 	rules     []config.File
 	closed    bool
+	relays    []*link
 	// planned are processes whose end is not a failure.
 	planned map[*proc.Process]bool
 	failed  chan error
@@ -123,6 +126,9 @@ func (l *Lab) start(ctx context.Context) error {
 		return err
 	}
 	if err := l.plan(config.Set{}.With(docs...)); err != nil {
+		return err
+	}
+	if err := l.startRelays(ctx); err != nil {
 		return err
 	}
 	if err := l.startControlPlane(ctx); err != nil {
@@ -256,6 +262,9 @@ func (l *Lab) Close() error {
 	var g errgroup.Group
 	for _, p := range all {
 		g.Go(p.Kill)
+	}
+	for _, r := range l.relays {
+		g.Go(r.Close)
 	}
 	err := g.Wait()
 	l.block.close()

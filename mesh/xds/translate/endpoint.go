@@ -54,21 +54,25 @@ func (r *reader) loadAssignment(
 			Priority: g.priority, LoadBalancingWeight: optionalU32(g.weight),
 		}
 		for _, e := range g.list {
-			lle.LbEndpoints = append(lle.LbEndpoints, lbEndpoint(e, port))
+			lle.LbEndpoints = append(lle.LbEndpoints, lbEndpoint(e, port, r.scope.relays))
 		}
 		out.Endpoints = append(out.Endpoints, lle)
 	}
 	r.add(Endpoint, name, out)
 }
 
-func lbEndpoint(e model.Endpoint, port uint32) *endpointv3.LbEndpoint {
+func lbEndpoint(e model.Endpoint, port uint32, relays map[string]string) *endpointv3.LbEndpoint {
+	address := e.Address
+	if relay := relays[address]; relay != "" {
+		address = relay
+	}
 	weight := e.Weight
 	if weight == 0 {
 		weight = 1
 	}
 	out := &endpointv3.LbEndpoint{
 		HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{
-			Address: socket(model.Socket{Address: e.Address, Port: e.Ports[port]}),
+			Address: socket(model.Socket{Address: address, Port: e.Ports[port]}),
 		}},
 		LoadBalancingWeight: wrapU32(weight),
 	}

@@ -7,13 +7,14 @@ import (
 	"github.com/squallmesh/squall/mesh/model"
 )
 
-// scope is what proxies see alike: same namespace, same locality, and the same answers to every
+// scope is what proxies see alike: same namespace, same locality, the same relays, and the same answers to every
 // selector by which rules pick their callers. Its resources are built once and shared.
 type scope struct {
 	key       string
 	namespace string
 	locality  model.Locality
 	labels    map[string]string
+	relays    map[string]string
 	kind      model.ProxyKind
 	users     int
 	shared    [NumTypes]Table
@@ -46,6 +47,9 @@ func (t *Translator) scopeKey(p *model.Proxy) string {
 		}
 	}
 	slices.Sort(matched)
+	if len(w.Relays) > 0 {
+		parts = append(parts, "relays:"+selectorKey(w.Relays))
+	}
 	return strings.Join(append(parts, matched...), "~")
 }
 
@@ -55,7 +59,7 @@ func (t *Translator) scopeFor(p *model.Proxy) *scope {
 	if s == nil {
 		s = &scope{
 			key: key, kind: p.Kind, namespace: p.Workload.Namespace, locality: p.Workload.Locality,
-			labels: p.Workload.Labels, tables: map[uint32]model.Map[*fragment]{},
+			labels: p.Workload.Labels, relays: p.Workload.Relays, tables: map[uint32]model.Map[*fragment]{},
 		}
 		t.scopes[key] = s
 		t.fill(s)

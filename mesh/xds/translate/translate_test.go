@@ -226,3 +226,34 @@ func TestAChangeMarshalsOnlyWhatItChanges(t *testing.T) {
 	tr.Update(build(t, set.With(docs...), snap, workloads))
 	require.Equal(t, 1, tr.Marshals-before)
 }
+
+// A relay stands in for an endpoint where its own caller looks, and nowhere else; ports stay.
+func TestARelayIsSeenByItsCallerAlone(t *testing.T) {
+	set, workloads := shop(t)
+	tr := translate.New()
+	tr.Update(build(t, set, model.Snapshot{}, workloads))
+	var page, ratings *model.Workload
+	for _, w := range workloads {
+		switch w.Labels["app"] {
+		case "productpage":
+			page = w
+		case "ratings":
+			ratings = w
+		}
+	}
+	relayed := *page
+	relayed.Name = "relayed"
+	relayed.Relays = map[string]string{ratings.Address: "127.16.9.9"}
+	tr.SetProxy(sidecar(page))
+	tr.SetProxy(sidecar(&relayed))
+	addresses := func(w *model.Workload) string {
+		r := tr.View(sidecar(w).ID).Get(translate.Endpoint, "outbound|9080||ratings.default.svc.cluster.local")
+		require.NotNil(t, r)
+		data, err := protojson.Marshal(r.Message)
+		require.NoError(t, err)
+		return string(data)
+	}
+	require.Contains(t, addresses(page), ratings.Address)
+	require.NotContains(t, addresses(&relayed), ratings.Address)
+	require.Regexp(t, `"address": ?"127.16.9.9", ?"portValue": ?9080`, addresses(&relayed))
+}

@@ -1,0 +1,122 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/relay"
+)
+
+// Pair names two ends of the network: a Deployment, an instance or a value of the label app; a gateway is GatewayName.
+// An empty From is everybody.
+type Pair struct{ From, To string }
+
+func (p Pair) joins(caller, called *Instance) bool {
+	return caller != called && (p.From == "" || caller.is(p.From)) && called.is(p.To)
+}
+
+func (i *Instance) is(name string) bool {
+	return i.Name == name || i.Owner == name || i.Labels["app"] == name
+}
+
+// link is the relay from one workload to one port of another.
+type link struct {
+	*relay.Relay
+	caller, called *Instance
+}
+
+// startRelays opens a relay for each pair of workloads whose network can be broken, and makes them each other's way.
+func (l *Lab) startRelays(ctx context.Context) error {
+	for _, p := range l.opts.Relayed {
+		if err := l.openRelays(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Lab) openRelays(ctx context.Context, p Pair) error {
+	met := false
+	for k, caller := range l.instances {
+		for n, called := range l.instances {
+			if !p.joins(caller, called) {
+				continue
+			}
+			met = true
+			if caller.Relays[called.Address] != "" {
+				continue // another fault of the plan has made it
+			}
+			address := l.block.relay(k, n)
+			if err := l.openRelay(ctx, caller, called, address); err != nil {
+				return err
+			}
+			if caller.Relays == nil {
+				caller.Relays = map[string]string{}
+			}
+			caller.Relays[called.Address] = address
+		}
+	}
+	if !met {
+		return fmt.Errorf("no workload is %q, or none %q: there is no network between them to break", p.From, p.To)
+	}
+	return nil
+}
+
+func (l *Lab) openRelay(ctx context.Context, caller, called *Instance, address string) error {
+	for _, port := range ports(called) {
+		r, err := relay.Listen(ctx, relay.Options{
+			Listen: net.JoinHostPort(address, port), Upstream: net.JoinHostPort(called.Address, port), Source: caller.Address,
+		})
+		if err != nil {
+			return err
+		}
+		l.relays = append(l.relays, &link{r, caller, called})
+	}
+	return nil
+}
+
+// ports are those at which a workload's sidecar accepts, each once.
+func ports(i *Instance) []string {
+	var out []string
+	seen := map[uint32]bool{}
+	for _, in := range i.Inbound {
+		if in.Protocol != model.UDP && !seen[in.Listen.Port] {
+			seen[in.Listen.Port] = true
+			out = append(out, strconv.FormatUint(uint64(in.Listen.Port), 10))
+		}
+	}
+	return out
+}
+
+// Relays are those between a pair of workloads, one for each port.
+func (l *Lab) Relays(p Pair) []*relay.Relay {
+	var out []*relay.Relay
+	for _, r := range l.relays {
+		if p.joins(r.caller, r.called) {
+			out = append(out, r.Relay)
+		}
+	}
+	return out
+}
+
+// Beyond gives the address of the workload to which a relay's address leads, both with their port; any other address is its own.
+func (l *Lab) Beyond(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return net.JoinHostPort(l.BeyondHost(host), port)
+}
+
+// BeyondHost is Beyond for an address without a port.
+func (l *Lab) BeyondHost(host string) string {
+	for _, r := range l.relays {
+		if r.caller.Relays[r.called.Address] == host {
+			return r.called.Address
+		}
+	}
+	return host
+}
