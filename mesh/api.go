@@ -38,6 +38,10 @@ type ApplyRequest struct {
 	Timeout time.Duration
 	// AckOnly does not wait until acknowledged listeners are active. It is for measurements alone.
 	AckOnly bool
+	// Drain waits this long, after the change is effective, until the listeners that it replaced serve no open connection
+	// any more; 0 does not wait. Proxies that are not done by then make it a *serve.LateError with the stage drained, and
+	// the change stands.
+	Drain time.Duration
 }
 
 // ApplyResponse says what came of it.
@@ -88,10 +92,13 @@ const DefaultTimeout = 10 * time.Second
 
 func (m *Mesh) serveAPI(ctx context.Context) error {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/apply", handle(func(ctx context.Context, req ApplyRequest) (any, error) {
-		ctx, cancel := withTimeout(ctx, req.Timeout)
+	mux.HandleFunc("POST /v1/apply", handle(func(waiting context.Context, req ApplyRequest) (any, error) {
+		ctx, cancel := withTimeout(waiting, req.Timeout)
 		defer cancel()
 		resp, err := m.apply(ctx, req)
+		if err == nil && req.Drain > 0 {
+			err = m.awaitDrained(waiting, req.Drain, &resp.Report)
+		}
 		if err != nil {
 			resp.Error, resp.Kind = err.Error(), kindOf(err)
 		}
@@ -140,6 +147,12 @@ func (m *Mesh) serveAPI(ctx context.Context) error {
 		return fmt.Errorf("control plane's API: %w", err)
 	}
 	return nil
+}
+
+func (m *Mesh) awaitDrained(ctx context.Context, d time.Duration, report *serve.Report) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return m.server.AwaitDrained(ctx, report)
 }
 
 func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {

@@ -24,6 +24,8 @@ const (
 	Acked     Stage = "acked"
 	Active    Stage = "active"
 	Effective Stage = "effective"
+	// Drained comes after it, for those who ask: no old listener serves an open connection any more.
+	Drained Stage = "drained"
 )
 
 // ProxyReport says what a change took on one proxy. Times count from the start of Apply.
@@ -34,6 +36,10 @@ type ProxyReport struct {
 	Acked     time.Duration `json:"acked"`
 	Active    time.Duration `json:"active"`
 	Effective time.Duration `json:"effective"`
+	// Drained counts from the call of AwaitDrained; 0 where no listener changed or nobody asked.
+	Drained time.Duration `json:"drained,omitempty"`
+
+	drains bool
 }
 
 // Report is the outcome of an Apply.
@@ -130,7 +136,7 @@ type Change struct {
 	Snapshot *model.Snapshot
 	// Proxies that the mesh shall have, all of them.
 	Proxies []*model.Proxy
-	// AckOnly returns when all is acknowledged, whether or not it is effective: the control of the barrier's benchmark.
+	// AckOnly returns when all is acknowledged, whether or not it is effective: for measurements.
 	AckOnly bool
 }
 
@@ -171,6 +177,9 @@ func (s *Server) Apply(ctx context.Context, c Change) (Report, error) {
 	err := s.await(ctx, start, concerned, &report)
 	if err == nil {
 		err = s.awaitListeners(ctx, start, watched, &report)
+	}
+	if err == nil && !c.AckOnly {
+		err = s.awaitMerge(ctx, start, concerned, &report)
 	}
 	for i := range report.Proxies {
 		report.Took = max(report.Took, report.Proxies[i].Effective)
@@ -217,6 +226,10 @@ type concernedProxy struct {
 	node      *corev3.Node
 	changed   []string
 	listeners uint64
+	// drains says that a listener of before changes or goes.
+	drains bool
+	// merged says that endpoints change in a way that Envoy may keep from its workers for the merge window.
+	merged bool
 }
 
 // concerned finds the connected proxies that a change will reach. The caller holds s.mu.
@@ -224,7 +237,7 @@ func (s *Server) concerned(report *Report) []concernedProxy {
 	var out []concernedProxy
 	for _, id := range sortedKeys(s.known) {
 		p := s.proxies[id]
-		if p == nil || p.stream == nil {
+		if p == nil || !p.stream.open() {
 			report.Absent = append(report.Absent, id)
 			continue
 		}
@@ -238,6 +251,10 @@ func (s *Server) concerned(report *Report) []concernedProxy {
 			}
 			if typ == translate.Listener && old != nil {
 				c.listeners = uint64(len(additions))
+				c.drains = len(removals) > 0 || slices.ContainsFunc(additions, func(a sentChange) bool { return a.old != nil })
+			}
+			if typ == translate.Endpoint {
+				c.merged = slices.ContainsFunc(additions, func(a sentChange) bool { return mergeable(a.old, a.new) })
 			}
 		}
 		p.view = old
@@ -272,6 +289,7 @@ func (s *Server) await(ctx context.Context, start time.Time, concerned []concern
 				took := s.opts.Now().Sub(start)
 				report.Proxies = append(report.Proxies, ProxyReport{
 					Proxy: id, Changed: waiting[id].changed, Acked: took, Active: took, Effective: took,
+					drains: waiting[id].drains,
 				})
 				delete(waiting, id)
 			}
@@ -298,7 +316,7 @@ func (s *Server) await(ctx context.Context, start time.Time, concerned []concern
 func (s *Server) missing(id string) Stage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.proxies[id]; p == nil || p.stream == nil {
+	if p := s.proxies[id]; p == nil || !p.stream.open() {
 		return Connected
 	}
 	return Acked

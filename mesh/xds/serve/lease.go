@@ -15,7 +15,7 @@ func (s *Server) Refresh(slots ...int) {
 	for _, id := range sortedKeys(s.proxies) {
 		p := s.proxies[id]
 		t := &p.types[translate.Runtime]
-		if p.stream == nil || !t.subscribed {
+		if !p.stream.open() || !t.subscribed {
 			continue
 		}
 		t.refresh = names

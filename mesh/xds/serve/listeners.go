@@ -31,7 +31,7 @@ func (s *Server) watchListeners(ctx context.Context, concerned []concernedProxy)
 			continue
 		}
 		w := listenerWatch{concernedProxy: c}
-		before, err := s.opts.Admin.Counter(ctx, c.node, listenerCounter)
+		before, err := s.opts.Admin.Stat(ctx, c.node, listenerCounter)
 		if err == nil {
 			var workers uint64
 			if workers, err = s.opts.Admin.Workers(ctx, c.node); err == nil {
@@ -51,7 +51,7 @@ func (s *Server) awaitListeners(ctx context.Context, start time.Time, watched []
 		err := w.blind
 		for err == nil {
 			var now uint64
-			if now, err = s.opts.Admin.Counter(ctx, w.node, listenerCounter); err == nil && now >= w.goal {
+			if now, err = s.opts.Admin.Stat(ctx, w.node, listenerCounter); err == nil && now >= w.goal {
 				break
 			}
 			select {
@@ -94,7 +94,7 @@ func (s *Server) Status() []Status {
 	for _, id := range sortedKeys(s.known) {
 		st := Status{Proxy: id, Target: s.version}
 		if p := s.proxies[id]; p != nil {
-			st.Connected, st.Live = p.stream != nil, p.complete
+			st.Connected, st.Live = p.stream.open(), p.complete
 		}
 		out = append(out, st)
 	}
@@ -113,7 +113,7 @@ func (s *Server) WaitLive(ctx context.Context, ids ...string) error {
 			if p := s.proxies[id]; p != nil {
 				rejections = append(rejections, p.rejections...)
 			}
-			if p := s.proxies[id]; p == nil || p.stream == nil {
+			if p := s.proxies[id]; p == nil || !p.stream.open() {
 				late.Missing[id] = Connected
 			} else if p.complete < s.version {
 				late.Missing[id] = Acked

@@ -7,7 +7,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	runtimev3 "github.com/envoyproxy/go-control-plane/envoy/service/runtime/v3"
-	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/squallmesh/squall/mesh/model"
@@ -22,8 +22,8 @@ type proxy struct {
 	// complete is the newest target that the proxy has acknowledged as a whole.
 	complete uint64
 	node     *corev3.Node
-	// stream is the response channel of the proxy's current stream; nil while it is not connected.
-	stream chan cache.DeltaResponse
+	// stream is the proxy's current stream; zero while it is not connected.
+	stream stream
 	types  [translate.NumTypes]typeState
 	// rejections of the current target.
 	rejections []Rejection
@@ -41,9 +41,9 @@ type typeState struct {
 	// asked are names that were subscribed since the last response.
 	asked []string
 	// watch is the open request that the next response answers.
-	watch *discoveryv3.DeltaDiscoveryRequest
+	watch *request
 	// waiting are requests of a proxy that is not part of the mesh yet.
-	waiting []*discoveryv3.DeltaDiscoveryRequest
+	waiting []*request
 	// flights are responses that are not acknowledged yet.
 	flights []*flight
 	// rejected holds resources that the proxy refused, so that they are not sent again.
@@ -54,11 +54,12 @@ type typeState struct {
 
 // flight is one response on its way.
 type flight struct {
-	nonce    string
-	target   uint64
-	response *discoveryv3.DeltaDiscoveryResponse
-	changes  []sentChange
-	sentAt   time.Time
+	nonce  string
+	target uint64
+	// message is the response as it goes out, by which its nonce is learnt.
+	message proto.Message
+	changes []sentChange
+	sentAt  time.Time
 }
 
 type sentChange struct {
@@ -67,7 +68,7 @@ type sentChange struct {
 	old, new *translate.Resource
 }
 
-func (p *proxy) connect(stream chan cache.DeltaResponse, node *corev3.Node) {
+func (p *proxy) connect(stream stream, node *corev3.Node) {
 	p.stream, p.node = stream, node
 	p.types = [translate.NumTypes]typeState{}
 	p.complete = 0
@@ -75,7 +76,7 @@ func (p *proxy) connect(stream chan cache.DeltaResponse, node *corev3.Node) {
 }
 
 func (p *proxy) disconnect() {
-	p.stream = nil
+	p.stream = stream{}
 	p.types = [translate.NumTypes]typeState{}
 	p.complete = 0
 }
@@ -86,7 +87,7 @@ func (t *typeState) subscribe(req *discoveryv3.DeltaDiscoveryRequest, typ transl
 	if !t.subscribed {
 		t.subscribed = true
 		t.names = map[string]bool{}
-		t.wildcard = len(req.GetResourceNamesSubscribe()) == 0
+		t.wildcard = len(req.GetResourceNamesSubscribe()) == 0 && (typ == translate.Cluster || typ == translate.Listener)
 		// One that still holds something is past its start.
 		t.answered = len(req.GetInitialResourceVersions()) > 0
 		for name, version := range req.GetInitialResourceVersions() {
@@ -172,7 +173,7 @@ func (p *proxy) idle(types ...translate.Type) bool {
 
 // advance sends what may be sent now. It returns when nothing more can go until the proxy answers.
 func (p *proxy) advance(now func() time.Time) {
-	if p.stream == nil || p.view == nil {
+	if !p.stream.open() || p.view == nil {
 		return
 	}
 	p.send(translate.Runtime, true, now)
@@ -234,42 +235,43 @@ func (p *proxy) send(typ translate.Type, add bool, now func() time.Time) bool {
 	if t.watch == nil {
 		return true
 	}
-	resp := &discoveryv3.DeltaDiscoveryResponse{TypeUrl: typ.URL(), SystemVersionInfo: versionText(p.target)}
 	for _, c := range changes {
 		if c.new == nil {
-			resp.RemovedResources = append(resp.RemovedResources, c.name)
 			t.held[c.layer] = t.held[c.layer].Delete(c.name)
-			continue
+		} else {
+			t.held[c.layer] = t.held[c.layer].Set(c.name, c.new)
 		}
-		resp.Resources = append(resp.Resources, &discoveryv3.Resource{
-			Name: c.name, Version: c.new.Version, Resource: c.new.Body, Ttl: ttl(c.new),
-		})
-		t.held[c.layer] = t.held[c.layer].Set(c.name, c.new)
 	}
 	if typ == translate.Cluster {
 		p.repeatEndpoints(changes)
 	}
+	var renewed []*translate.Resource
 	if add {
 		for _, name := range t.refresh {
 			if r := p.view.Get(typ, name); r != nil && !slices.ContainsFunc(changes, func(c sentChange) bool { return c.name == name }) {
-				resp.Resources = append(resp.Resources, &discoveryv3.Resource{Name: name, Version: r.Version, Ttl: ttl(r)})
+				renewed = append(renewed, r)
 			}
 		}
 		t.refresh = nil
 		t.asked = nil
 	}
-	if add && !t.wildcard && len(t.rejected) == 0 {
-		// Names that the proxy did not ask for need no second look.
-		t.held = layers(p.view, typ)
-	}
-	if len(resp.GetResources())+len(resp.GetRemovedResources()) == 0 && !greet {
+	if len(changes)+len(renewed) == 0 && !greet {
+		p.settle(typ, add)
 		return false
 	}
 	t.answered = true
-	t.flights = append(t.flights, &flight{target: p.target, response: resp, changes: changes, sentAt: now()})
-	p.stream <- &response{request: t.watch, body: resp}
+	message := p.stream.send(t, typ, versionText(p.target), changes, renewed)
+	p.settle(typ, add)
+	t.flights = append(t.flights, &flight{target: p.target, message: message, changes: changes, sentAt: now()})
 	t.watch = nil
 	return true
+}
+
+// settle takes the whole view as held by a proxy that asks by name: names that it did not ask for need no second look.
+func (p *proxy) settle(typ translate.Type, add bool) {
+	if t := &p.types[typ]; add && !t.wildcard && len(t.rejected) == 0 {
+		t.held = layers(p.view, typ)
+	}
 }
 
 // repeatEndpoints sends the endpoints of changed clusters once more: a changed cluster warms until it has them, and the
@@ -310,12 +312,12 @@ func ttl(r *translate.Resource) *durationpb.Duration {
 	return nil
 }
 
-// answered takes a proxy's ACK or NACK of a response.
-func (p *proxy) answered(typ translate.Type, req *discoveryv3.DeltaDiscoveryRequest) {
+// answered takes a proxy's ACK or NACK of a response, and gives that response, or nil for one that is not known.
+func (p *proxy) answered(typ translate.Type, req answer) *flight {
 	t := &p.types[typ]
 	i := slices.IndexFunc(t.flights, func(f *flight) bool { return f.nonce == req.GetResponseNonce() })
 	if i < 0 {
-		return
+		return nil
 	}
 	f := t.flights[i]
 	t.flights = slices.Delete(t.flights, i, i+1)
@@ -323,7 +325,7 @@ func (p *proxy) answered(typ translate.Type, req *discoveryv3.DeltaDiscoveryRequ
 		for _, c := range f.changes {
 			delete(t.rejected, c.name)
 		}
-		return
+		return f
 	}
 	if t.rejected == nil {
 		t.rejected = map[string]*translate.Resource{}
@@ -343,4 +345,5 @@ func (p *proxy) answered(typ translate.Type, req *discoveryv3.DeltaDiscoveryRequ
 	if f.target == p.target {
 		p.rejections = append(p.rejections, rejection(p.id, typ, f, req.GetErrorDetail().GetMessage()))
 	}
+	return f
 }
