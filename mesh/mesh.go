@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -254,8 +253,7 @@ func (a admins) Stat(ctx context.Context, node *corev3.Node, name string) (uint6
 	if err != nil {
 		return 0, err
 	}
-	stats, err := c.Stats(ctx, "^"+regexp.QuoteMeta(name)+"$")
-	return stats.Values[name], err
+	return c.Stat(ctx, name)
 }
 
 func (a admins) Workers(ctx context.Context, node *corev3.Node) (uint64, error) {
@@ -263,9 +261,5 @@ func (a admins) Workers(ctx context.Context, node *corev3.Node) (uint64, error) 
 	if err != nil {
 		return 0, err
 	}
-	info, err := c.ServerInfo(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return uint64(max(1, info.GetCommandLineOptions().GetConcurrency())), nil
+	return c.Workers(ctx)
 }

@@ -143,6 +143,12 @@ func (a *Admin) ServerInfo(ctx context.Context) (*adminv3.ServerInfo, error) {
 	return &info, nil
 }
 
+// Workers returns the number of worker threads.
+func (a *Admin) Workers(ctx context.Context) (uint64, error) {
+	info, err := a.ServerInfo(ctx)
+	return uint64(max(1, info.GetCommandLineOptions().GetConcurrency())), err
+}
+
 // Clusters returns all clusters with their hosts: address, health flags, weight, locality, statistics.
 func (a *Admin) Clusters(ctx context.Context) (*adminv3.Clusters, error) {
 	var clusters adminv3.Clusters

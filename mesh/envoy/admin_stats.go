@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 )
 
@@ -32,6 +33,12 @@ func (a *Admin) Counters(ctx context.Context, filter string) (map[string]uint64,
 func (a *Admin) Gauges(ctx context.Context, filter string) (map[string]uint64, error) {
 	stats, err := a.stats(ctx, filter, "Gauges")
 	return stats.Values, err
+}
+
+// Stat returns one counter or gauge by its full name; 0 if there is none yet.
+func (a *Admin) Stat(ctx context.Context, name string) (uint64, error) {
+	stats, err := a.stats(ctx, "^"+regexp.QuoteMeta(name)+"$", "")
+	return stats.Values[name], err
 }
 
 // Stats returns all statistics whose full name matches filter, as for Counters.

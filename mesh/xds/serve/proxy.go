@@ -335,11 +335,7 @@ func (p *proxy) answered(typ translate.Type, req answer) *flight {
 			continue
 		}
 		t.rejected[c.name] = c.new
-		if c.old == nil {
-			t.held[c.layer] = t.held[c.layer].Delete(c.name)
-		} else {
-			t.held[c.layer] = t.held[c.layer].Set(c.name, c.old)
-		}
+		t.restore(c)
 	}
 	// A late refusal of an earlier target says nothing about the present one.
 	if f.target == p.target {

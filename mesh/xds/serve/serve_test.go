@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
@@ -16,8 +15,6 @@ import (
 	"github.com/squallmesh/squall/mesh/xds/translate"
 	"github.com/squallmesh/squall/mesh/xds/xdstest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const reviews = "reviews.default.svc.cluster.local"
 

@@ -157,7 +157,8 @@ func (p *proxy) take(typ translate.Type, req *request) {
 	t := &p.types[typ]
 	changes := req.delta
 	if req.full != nil {
-		changes = t.asDelta(req.full, typ)
+		t.takeBack()
+		changes = t.asDelta(req.full)
 	}
 	t.subscribe(changes, typ, p.view)
 	t.watch = req

@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"slices"
+
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
@@ -96,9 +98,43 @@ func living(r *translate.Resource) *anypb.Any {
 	return out
 }
 
+// takeBack undoes responses that never went out: in the state-of-the-world variant go-control-plane drops what it has not
+// sent of a type when the proxy asks for that type once more. What they held is to be sent again.
+func (t *typeState) takeBack() {
+	t.flights = slices.DeleteFunc(t.flights, func(f *flight) bool {
+		if f.nonce != "" {
+			return false
+		}
+		for _, c := range f.changes {
+			if c.new == nil {
+				t.held[c.layer] = t.held[c.layer].Set(c.name, c.old)
+				continue
+			}
+			if t.held[c.layer].At(c.name) != c.new {
+				continue
+			}
+			t.restore(c)
+			if t.names[c.name] && !slices.Contains(t.asked, c.name) {
+				t.asked = append(t.asked, c.name)
+			}
+		}
+		t.answered = false
+		return true
+	})
+}
+
+// restore takes back that a resource is held, in favour of the one before.
+func (t *typeState) restore(c sentChange) {
+	if c.old == nil {
+		t.held[c.layer] = t.held[c.layer].Delete(c.name)
+	} else {
+		t.held[c.layer] = t.held[c.layer].Set(c.name, c.old)
+	}
+}
+
 // asDelta gives what a state-of-the-world request changes: each lists all names that it wants, or none for all clusters or
 // listeners.
-func (t *typeState) asDelta(req *discoveryv3.DiscoveryRequest, typ translate.Type) *discoveryv3.DeltaDiscoveryRequest {
+func (t *typeState) asDelta(req *discoveryv3.DiscoveryRequest) *discoveryv3.DeltaDiscoveryRequest {
 	out := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: req.GetTypeUrl()}
 	wanted := map[string]bool{}
 	for _, name := range req.GetResourceNames() {

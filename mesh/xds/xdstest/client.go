@@ -1,5 +1,5 @@
-// Package xdstest has a proxy that is not one: it speaks delta ADS as Envoy does, remembers what it was sent, and
-// answers only when it is told to.
+// Package xdstest tests discovery from both ends: proxies that are none (Client, FullClient), which speak a variant of the
+// protocol as Envoy does and answer only when they are told to, and a server with one real Envoy (Single).
 package xdstest
 
 import (
@@ -30,11 +30,9 @@ type Client struct {
 
 // Connect opens a stream to a server's Unix socket. held is what the proxy still has from an earlier stream, or nil.
 func Connect(ctx context.Context, socket, id string, held map[translate.Type]map[string]string) (*Client, error) {
-	var d net.Dialer
-	conn, err := grpc.NewClient("passthrough:///"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, path string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) }))
+	conn, err := dial(socket)
 	if err != nil {
-		return nil, fmt.Errorf("fake proxy: %w", err)
+		return nil, err
 	}
 	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
 	if err != nil {
@@ -46,6 +44,16 @@ func Connect(ctx context.Context, socket, id string, held map[translate.Type]map
 		maps.Copy(c.Held[typ], held[typ])
 	}
 	return c, nil
+}
+
+func dial(socket string) (*grpc.ClientConn, error) {
+	var d net.Dialer
+	conn, err := grpc.NewClient("passthrough:///"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, path string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) }))
+	if err != nil {
+		return nil, fmt.Errorf("fake proxy: %w", err)
+	}
+	return conn, nil
 }
 
 // Close ends the stream.

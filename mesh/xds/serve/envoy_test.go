@@ -1,0 +1,276 @@
+package serve_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/proc"
+	"github.com/squallmesh/squall/mesh/xds/serve"
+	"github.com/squallmesh/squall/mesh/xds/xdstest"
+)
+
+// With "role=watchdog" as its first argument the test binary ends the Envoys of a test that was killed.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "role=watchdog" {
+		if err := proc.Watchdog(os.Stdin); err != nil {
+			syscall.Exit(1)
+		}
+		syscall.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// single starts a server and a real Envoy.
+func single(t *testing.T, o xdstest.SingleOptions) *xdstest.Single {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	o.Owner, err = proc.NewOwner(proc.Options{Watchdog: []string{self, "role=watchdog"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, o.Owner.Close()) })
+	cache, err := os.UserCacheDir()
+	require.NoError(t, err)
+	o.Binary, err = envoy.Find(t.Context(), envoy.FindOptions{Path: os.Getenv("PATH"), CacheDir: filepath.Join(cache, "squall")})
+	require.NoError(t, err, "this test needs a real Envoy: run `make envoy`")
+	o.Dir, err = os.MkdirTemp("", "sq") //nolint:usetesting // t.TempDir has long paths
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(o.Dir)) })
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	s, err := xdstest.StartSingle(ctx, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// host starts a server of HTTP that says its name, and gives its address.
+func host(t *testing.T, name string) model.Endpoint {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("x-host", name) }))
+	t.Cleanup(srv.Close)
+	a := srv.Listener.Addr().(*net.TCPAddr)
+	return model.Endpoint{Address: a.IP.String(), Ports: map[uint32]uint32{9080: uint32(a.Port)}}
+}
+
+// freePort is a port on which nobody listens.
+func freePort(t *testing.T) uint32 {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	return uint32(l.Addr().(*net.TCPAddr).Port)
+}
+
+const flipHost = "flip.default.svc.cluster.local"
+
+// flipping is a mesh of one service with these endpoints.
+func flipping(settings *model.Mesh, list ...model.Endpoint) model.Snapshot {
+	s := model.Snapshot{Mesh: settings}
+	s.Services = s.Services.Set(flipHost, &model.Service{
+		Host: flipHost, Name: "flip", Namespace: "default", Resolution: model.Static,
+		Ports: []model.Port{{Name: "http", Number: 9080, Protocol: model.HTTP}},
+	})
+	s.Endpoints = s.Endpoints.Set(flipHost, &model.Endpoints{Host: flipHost, List: list})
+	return s
+}
+
+// sidecarAt is a sidecar whose app uses it as an HTTP proxy at a port of 127.0.0.1.
+func sidecarAt(port uint32) *model.Proxy {
+	return &model.Proxy{ID: "sidecar~a.default", Kind: model.Sidecar, Workload: &model.Workload{
+		Name: "a", Namespace: "default", Address: "127.0.0.1", ProxyPort: port,
+	}}
+}
+
+// through makes requests by the sidecar, each on a connection of its own.
+func through(port uint32) *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		Proxy:             http.ProxyURL(&url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}),
+	}}
+}
+
+func ask(t *testing.T, c *http.Client) string {
+	t.Helper()
+	resp, err := c.Get("http://" + flipHost + ":9080/")
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	if who := resp.Header.Get("x-host"); who != "" {
+		return who
+	}
+	return resp.Status
+}
+
+// The promise of Apply, with either variant of the protocol: the first request afterwards sees the change.
+func TestTheFirstRequestSeesTheChange(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		t.Run(map[bool]string{false: "delta", true: "state of the world"}[full], func(t *testing.T) {
+			one, two := host(t, "one"), host(t, "two")
+			port := freePort(t)
+			exact := model.ExactMesh()
+			p := sidecarAt(port)
+			s := single(t, xdstest.SingleOptions{Snapshot: flipping(exact, one), Proxy: p, StateOfTheWorld: full})
+			c := through(port)
+			require.Equal(t, "one", ask(t, c))
+			rule := func(snap model.Snapshot, abort uint32) model.Snapshot {
+				return snap.WithVirtualService(&model.VirtualService{
+					Name: "flip", Namespace: "default", Hosts: []string{flipHost}, Gateways: []string{model.MeshGateway},
+					HTTP: []*model.HTTPRoute{{
+						DirectResponse: &model.DirectResponse{Status: abort},
+					}},
+				})
+			}
+			policy := func(snap model.Snapshot) model.Snapshot {
+				return snap.WithDestinationRule(&model.DestinationRule{
+					Name: "flip", Namespace: "default", Host: flipHost,
+					Policy: &model.TrafficPolicy{TLS: &model.ClientTLS{Mode: model.TLSSimple, InsecureSkipVerify: true}},
+				})
+			}
+			for _, step := range []struct {
+				what string
+				snap model.Snapshot
+				want string
+			}{
+				{"endpoint", flipping(exact, two), "two"},
+				{"route", rule(flipping(exact, two), 410), "410 Gone"},
+				{"route again", rule(flipping(exact, two), 404), "404 Not Found"},
+				{"route gone", flipping(exact, two), "two"},
+				{"cluster", policy(flipping(exact, two)), "503 Service Unavailable"}, // TLS to a host that has none
+				{"cluster again", flipping(exact, two), "two"},
+				{"service gone", model.Snapshot{Mesh: exact}, "502 Bad Gateway"},
+				{"service back", flipping(exact, one), "one"},
+			} {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				_, err := s.Apply(ctx, serve.Change{Snapshot: &step.snap})
+				cancel()
+				require.NoError(t, err, step.what)
+				require.Equal(t, step.want, ask(t, c), step.what)
+			}
+			clusters, err := s.Envoy.Admin().Clusters(t.Context())
+			require.NoError(t, err)
+			n := 0
+			for _, c := range clusters.GetClusterStatuses() {
+				if c.GetName() == "outbound|9080||"+flipHost {
+					n++
+				}
+			}
+			require.Equal(t, 1, n)
+		})
+	}
+}
+
+// A listener's rejection by a real Envoy reaches the caller of Apply, and the old configuration serves on.
+func TestARealEnvoysRejectionIsTold(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		t.Run(map[bool]string{false: "delta", true: "state of the world"}[full], func(t *testing.T) {
+			port := freePort(t)
+			exact := model.ExactMesh()
+			s := single(t, xdstest.SingleOptions{Snapshot: flipping(exact, host(t, "one")), Proxy: sidecarAt(port), StateOfTheWorld: full})
+			bad := flipping(exact).WithVirtualService(&model.VirtualService{
+				Name: "flip", Namespace: "default", Hosts: []string{flipHost}, Gateways: []string{model.MeshGateway},
+				HTTP: []*model.HTTPRoute{{DirectResponse: &model.DirectResponse{Status: 99}}},
+			})
+			bad.Endpoints = flipping(exact, host(t, "two")).Endpoints
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			_, err := s.Apply(ctx, serve.Change{Snapshot: &bad})
+			var rejected *serve.RejectedError
+			require.ErrorAs(t, err, &rejected)
+			require.Equal(t, "two", ask(t, through(port)), "the route of before, with the endpoints that were good")
+		})
+	}
+}
+
+// Envoy acknowledges a change of weight or health at once, and may keep it from its workers for the merge window. Apply
+// waits the window out, but not without need.
+func TestTheMergeWindowIsWaitedOut(t *testing.T) {
+	one, two := host(t, "one"), host(t, "two")
+	port := freePort(t)
+	settings := model.DefaultMesh()
+	s := single(t, xdstest.SingleOptions{Snapshot: flipping(settings, one, two), Proxy: sidecarAt(port)})
+	c := through(port)
+	away := func(e model.Endpoint) model.Endpoint {
+		e.Health = model.Unhealthy
+		return e
+	}
+	set := func(list ...model.Endpoint) time.Duration {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		snap := flipping(settings, list...)
+		report, err := s.Apply(ctx, serve.Change{Snapshot: &snap})
+		require.NoError(t, err)
+		require.Len(t, report.Proxies, 1)
+		return report.Proxies[0].Effective - report.Proxies[0].Acked
+	}
+	for n := range 4 {
+		want, bad := one, two
+		if n%2 == 1 {
+			want, bad = two, one
+		}
+		list := []model.Endpoint{want, away(bad)}
+		if n%2 == 1 {
+			list = []model.Endpoint{away(bad), want}
+		}
+		require.GreaterOrEqual(t, set(list...), settings.MergeWindow)
+		for range 4 {
+			require.Equal(t, []string{"one", "two"}[n%2], ask(t, c))
+		}
+	}
+	require.Less(t, set(one), settings.MergeWindow, "hosts that go are not merged with anything")
+	require.Equal(t, "one", ask(t, c))
+}
+
+// A listener that changes serves its open connections until they end or the drain time is over.
+func TestDrainedIsAStageOfItsOwn(t *testing.T) {
+	port, tcp := freePort(t), freePort(t)
+	one := host(t, "one")
+	settings := model.ExactMesh()
+	p := sidecarAt(port)
+	p.Workload.Inbound = []model.Inbound{{
+		Host: flipHost, Port: 9080, Protocol: model.TCP, Listen: model.Socket{Address: "127.0.0.1", Port: tcp},
+		App: model.Socket{Address: one.Address, Port: one.Ports[9080]},
+	}}
+	s := single(t, xdstest.SingleOptions{Snapshot: flipping(settings, one), Proxy: p, DrainTime: time.Minute})
+	open, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", tcp))
+	require.NoError(t, err)
+	defer func() { _ = open.Close() }()
+	require.NoError(t, open.SetDeadline(time.Now().Add(10*time.Second)))
+	hello := func() {
+		_, err := fmt.Fprint(open, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		require.NoError(t, err)
+		_, err = open.Read(make([]byte, 1024))
+		require.NoError(t, err)
+	}
+	hello()
+
+	next := sidecarAt(port)
+	next.Workload.Inbound = []model.Inbound{p.Workload.Inbound[0]}
+	next.Workload.Inbound[0].Protocol = model.HTTP
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	report, err := s.Apply(ctx, serve.Change{Proxies: []*model.Proxy{next}})
+	require.NoError(t, err, "the drain is not part of the barrier")
+	short, stop := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer stop()
+	var late *serve.LateError
+	require.ErrorAs(t, s.AwaitDrained(short, &report), &late)
+	require.Equal(t, map[string]serve.Stage{next.ID: serve.Drained}, late.Missing)
+	hello()
+
+	another, err := s.Apply(ctx, serve.Change{Proxies: []*model.Proxy{next}})
+	require.NoError(t, err)
+	require.NoError(t, s.AwaitDrained(ctx, &another), "a change that touches no listener has nothing to drain")
+}
