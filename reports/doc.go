@@ -2,7 +2,7 @@
 // pull requests ([Markdown]) and for people who want to see why ([HTML]).
 //
 // All of them read a [record.Run] that was judged and change nothing in it. What they show is first put into a [Result], where
-// secrets are taken out (see redact.go), so that no format can forget to.
+// secrets are taken out (see record.Redact), so that no format can forget to.
 //
 // A report is a function of its run: the same run gives the same bytes.
 package reports

@@ -81,3 +81,11 @@ func (r Result) tally() string {
 	}
 	return s
 }
+
+func redactAll(all []string) []string {
+	out := []string{}
+	for _, s := range all {
+		out = append(out, record.Redact(s))
+	}
+	return out
+}

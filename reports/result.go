@@ -133,12 +133,12 @@ type Ejection struct {
 // NewResult takes from a run what may be shown.
 func NewResult(r *record.Run) Result {
 	out := Result{
-		Name: name(r), Title: redact(r.Scenario.Spec.Title), File: r.File,
-		Verdict: verdict(r), Reason: redact(r.Reason), Seconds: seconds(length(r)), Seed: r.Seed,
+		Name: name(r), Title: record.Redact(r.Scenario.Spec.Title), File: r.File,
+		Verdict: verdict(r), Reason: record.Redact(r.Reason), Seconds: seconds(length(r)), Seed: r.Seed,
 		Versions: Versions{Squall: r.Squall, Envoy: r.Envoy, Platform: r.Platform},
 		Checks:   checks(r), Phases: []Phase{}, Events: []Event{}, Loads: []Load{},
 		Notes: redactAll(r.Notes), Gaps: redactAll(r.Gaps), Warnings: warnings(r),
-		Aborted: redact(r.Aborted), Broken: redact(r.Broken),
+		Aborted: record.Redact(r.Aborted), Broken: record.Redact(r.Broken),
 	}
 	if out.Verdict != r.Verdict && out.Reason == "" {
 		out.Reason = "the run was not judged"
@@ -152,14 +152,14 @@ func NewResult(r *record.Run) Result {
 	}
 	for _, e := range r.Events {
 		out.Events = append(out.Events, Event{
-			Kind: e.Kind, What: redact(e.What), Name: e.Name, At: seconds(e.At), Until: seconds(e.Until), Took: seconds(e.Took),
-			Evidence: redact(e.Evidence), Missing: redact(e.Missing),
+			Kind: e.Kind, What: record.Redact(e.What), Name: e.Name, At: seconds(e.At), Until: seconds(e.Until), Took: seconds(e.Took),
+			Evidence: record.Redact(e.Evidence), Missing: record.Redact(e.Missing),
 		})
 	}
 	for _, l := range r.Loads {
 		load := Load{
 			Name: l.Name, Offered: l.Offered, Sent: l.Sent, Completed: l.Completed, Late: l.Late,
-			P99Lag: seconds(l.P99Lag), MaxLag: seconds(l.MaxLag), Behind: l.Behind, Reason: redact(l.Reason),
+			P99Lag: seconds(l.P99Lag), MaxLag: seconds(l.MaxLag), Behind: l.Behind, Reason: record.Redact(l.Reason),
 		}
 		for _, s := range r.Scenario.Spec.Load {
 			if s.Name == l.Name {
@@ -167,7 +167,7 @@ func NewResult(r *record.Run) Result {
 				if method == "" {
 					method = "GET"
 				}
-				load.Rate, load.Request = s.Rate, redact(method+" "+s.Request.Path)
+				load.Rate, load.Request = s.Rate, record.Redact(method+" "+s.Request.Path)
 			}
 		}
 		out.Loads = append(out.Loads, load)
@@ -182,13 +182,13 @@ func checks(r *record.Run) []Check {
 	out := []Check{}
 	for i, c := range r.Checks {
 		check := Check{
-			Name: redact(c.Name), Phase: c.Phase, Verdict: c.Verdict, Reason: redact(c.Reason),
-			Measured: redact(c.Measured), Want: redact(c.Want), Samples: c.Samples, Pos: c.Pos,
+			Name: record.Redact(c.Name), Phase: c.Phase, Verdict: c.Verdict, Reason: record.Redact(c.Reason),
+			Measured: record.Redact(c.Measured), Want: record.Redact(c.Want), Samples: c.Samples, Pos: c.Pos,
 		}
 		if q, ok := r.PromQL[i]; ok {
-			check.Query = &Query{Query: redact(q.Query), Error: redact(q.Error), Samples: []Sample{}}
+			check.Query = &Query{Query: record.Redact(q.Query), Error: record.Redact(q.Error), Samples: []Sample{}}
 			for _, s := range q.Samples {
-				check.Query.Samples = append(check.Query.Samples, Sample{redact(s.Labels), strconv.FormatFloat(s.Value, 'g', -1, 64)})
+				check.Query.Samples = append(check.Query.Samples, Sample{record.Redact(s.Labels), strconv.FormatFloat(s.Value, 'g', -1, 64)})
 			}
 		}
 		out = append(out, check)
@@ -199,7 +199,7 @@ func checks(r *record.Run) []Check {
 func warnings(r *record.Run) []diag.Diagnostic {
 	out := []diag.Diagnostic{}
 	for _, w := range r.Warnings.Sorted() {
-		w.Message, w.Hint = redact(w.Message), redact(w.Hint)
+		w.Message, w.Hint = record.Redact(w.Message), record.Redact(w.Hint)
 		out = append(out, w)
 	}
 	return out

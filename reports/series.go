@@ -150,7 +150,7 @@ func (s *series) countFlags(r *record.Run, n int) {
 func outcomeOf(r *loadgen.Result) string {
 	switch {
 	case r.Err != "":
-		return redact(r.Err)
+		return record.Redact(r.Err)
 	case r.Status == 0:
 		return "no answer"
 	}

@@ -129,19 +129,19 @@ func header(r *record.Run, q *loadgen.Result) []string {
 			continue
 		}
 		for _, k := range slices.Sorted(maps.Keys(l.Request.Headers)) {
-			out = append(out, "sent "+k+": "+redactHeader(k, l.Request.Headers[k]))
+			out = append(out, "sent "+k+": "+record.RedactHeader(k, l.Request.Headers[k]))
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(q.Header)) {
-		out = append(out, "answered "+k+": "+redactHeader(k, q.Header[k]))
+		out = append(out, "answered "+k+": "+record.RedactHeader(k, q.Header[k]))
 	}
 	return out
 }
 
 func lineOf(h telemetry.Hop) hopLine {
 	return hopLine{
-		Proxy: cmp.Or(h.Workload, h.Proxy), Direction: string(h.Direction), Request: redact(strings.TrimSpace(h.Method + " " + h.Authority + h.Path)),
-		Status: fmt.Sprint(h.Status), Flags: h.FlagString(), Details: redact(h.Details), Route: h.Route,
+		Proxy: cmp.Or(h.Workload, h.Proxy), Direction: string(h.Direction), Request: record.Redact(strings.TrimSpace(h.Method + " " + h.Authority + h.Path)),
+		Status: fmt.Sprint(h.Status), Flags: h.FlagString(), Details: record.Redact(h.Details), Route: h.Route,
 		Upstream: cmp.Or(h.Cluster, h.UpstreamAddress), Took: took(h.Duration),
 	}
 }
@@ -167,11 +167,11 @@ func spanBars(spans []telemetry.Span) []bar {
 		from := max(0, s.Start().Sub(begin))
 		label := cmp.Or(s.Service(), "unknown")
 		if s.Name != "" {
-			label += " " + shorter.Replace(redact(s.Name))
+			label += " " + shorter.Replace(record.Redact(s.Name))
 		}
 		title := label + ", " + cmp.Or(strings.ToLower(string(s.Kind)), "within")
 		for _, k := range slices.Sorted(maps.Keys(s.Tags)) {
-			title += "\n" + k + ": " + redactHeader(k, s.Tags[k])
+			title += "\n" + k + ": " + record.RedactHeader(k, s.Tags[k])
 		}
 		out = append(out, bar{label: label, title: title, depth: depth, from: from, to: from + s.Took(), bad: badSpan(s)})
 		for _, c := range n.Children {

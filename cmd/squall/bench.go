@@ -167,7 +167,7 @@ func (b *bench) catalogue(ctx context.Context, binary envoy.Binary) error {
 	quiet := *b.env
 	quiet.stderr = io.Discard
 	begin, passed := time.Now(), 0
-	_, err = runJobs(ctx, &quiet, runFlags{parallel: 2, seed: 1}, binary, jobs, func(r *record.Run) error {
+	_, err = runJobs(ctx, &quiet, runFlags{parallel: 2, seed: 1}, binary, jobs, func(_ job, r *record.Run) error {
 		if r.Verdict == record.Pass {
 			passed++
 		}

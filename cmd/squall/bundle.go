@@ -6,17 +6,74 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 
 	"github.com/squallmesh/squall/reports"
 	"github.com/squallmesh/squall/scenarios/record"
 )
 
-// writeBundle writes what one run leaves behind: result.json, report.html, report.md, junit.xml.
-func writeBundle(out string, r *record.Run) error {
+// recordName is the file in a bundle that holds all that was seen.
+const recordName = "record.jsonl.zst"
+
+// nameBundles gives each job a folder below out, by its scenario's name; one that runs again gets a number too.
+func nameBundles(out string, jobs []job) {
 	if out == "" {
+		return
+	}
+	used := map[string]int{}
+	for i := range jobs {
+		name := jobs[i].file.Metadata.Name
+		if used[name]++; used[name] > 1 {
+			name += "-" + strconv.Itoa(used[name])
+		}
+		jobs[i].bundle = filepath.Join(out, name)
+	}
+}
+
+// createRecord begins a bundle: the scenario and its rules as they are run, and the file of the run.
+func createRecord(j job) (*os.File, error) {
+	if err := os.MkdirAll(j.bundle, 0o750); err != nil {
+		return nil, fmt.Errorf("folder for reports: %w", err)
+	}
+	for i, f := range j.sources {
+		name := "scenario.yaml"
+		if i > 0 {
+			name = fmt.Sprintf("rules/%02d-%s", i, filepath.Base(f.Name))
+		}
+		if err := writeFile(filepath.Join(j.bundle, name), shareable(f.Data)); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.OpenFile(filepath.Join(j.bundle, recordName), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("record of the run: %w", err)
+	}
+	return f, nil
+}
+
+// secretDocument finds documents that are a Kubernetes Secret.
+var secretDocument = regexp.MustCompile(`(?m)^["']?kind["']?:\s*["']?Secret\b`)
+
+// shareable is a file of YAML without its secrets.
+func shareable(data []byte) []byte {
+	docs := strings.Split(string(data), "\n---")
+	for i, d := range docs {
+		if secretDocument.MatchString(d) {
+			docs[i] = "\n# A Secret stood here."
+			continue
+		}
+		docs[i] = record.Redact(d)
+	}
+	return []byte(strings.Join(docs, "\n---"))
+}
+
+// writeBundle writes the reports of one run: result.json, report.html, report.md, junit.xml.
+func writeBundle(dir string, r *record.Run) error {
+	if dir == "" {
 		return nil
 	}
-	dir := filepath.Join(out, r.Scenario.Metadata.Name)
 	for _, file := range []struct {
 		name  string
 		write func(io.Writer) error

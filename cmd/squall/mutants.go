@@ -111,7 +111,7 @@ func runMutants(ctx context.Context, env *environment, f runFlags, args []string
 	}
 	quiet := *env
 	quiet.stderr = io.Discard
-	runs, err := runJobs(ctx, &quiet, f, b, jobs, func(r *record.Run) error {
+	runs, err := runJobs(ctx, &quiet, f, b, jobs, func(_ job, r *record.Run) error {
 		_, err := fmt.Fprintf(env.stderr, "  %-13s %s\n", r.Verdict, r.Scenario.Metadata.Name)
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -70,6 +71,10 @@ type job struct {
 	file   *spec.File
 	app    *config.App
 	appDir string
+	// sources are the scenario's file, first, and its rules, as they were read.
+	sources []config.File
+	// bundle is the folder for what the run leaves behind; empty for none.
+	bundle string
 }
 
 func runScenarios(ctx context.Context, env *environment, f runFlags, args []string) error {
@@ -94,11 +99,13 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	if f.seed == 0 {
 		f.seed = rand.Uint64() >> 1 //nolint:gosec // a seed, not a secret
 	}
-	runs, err := runJobs(ctx, env, f, b, slices.Repeat(jobs, max(1, f.repeat)), func(run *record.Run) error {
+	jobs = slices.Repeat(jobs, max(1, f.repeat))
+	nameBundles(f.out, jobs)
+	runs, err := runJobs(ctx, env, f, b, jobs, func(j job, run *record.Run) error {
 		if err := reports.Text(env.stdout, run, false); err != nil {
 			return err
 		}
-		return writeBundle(f.out, run)
+		return writeBundle(j.bundle, run)
 	})
 	if err != nil {
 		return err
@@ -118,7 +125,7 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 // runJobs runs scenarios, several at once if the flags say so. done gets each record as it ends, one at a time; the records
 // come back in the order of the jobs.
 func runJobs(
-	ctx context.Context, env *environment, f runFlags, b envoy.Binary, jobs []job, done func(*record.Run) error,
+	ctx context.Context, env *environment, f runFlags, b envoy.Binary, jobs []job, done func(job, *record.Run) error,
 ) ([]*record.Run, error) {
 	runs := make([]*record.Run, len(jobs))
 	var mu sync.Mutex
@@ -136,7 +143,7 @@ func runJobs(
 			mu.Lock()
 			defer mu.Unlock()
 			runs[i] = run
-			if err := done(run); err != nil {
+			if err := done(j, run); err != nil {
 				return broken(err)
 			}
 			return nil
@@ -160,10 +167,19 @@ func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j
 			return &record.Run{Scenario: j.file.Scenario, File: j.file.Name}, err
 		}
 		defer func() { err = errors.Join(err, owner.Close()) }()
-		return live.Run(limited, live.Options{
+		options := live.Options{
 			Squall: env.self, Envoy: b, Owner: owner, Dir: dir, App: j.app, AppDir: j.appDir, Env: appEnvironment(env),
 			Seed: f.seed, Version: version, Progress: env.stderr,
-		}, j.file)
+		}
+		if j.bundle != "" {
+			file, err := createRecord(j)
+			if err != nil {
+				return &record.Run{Scenario: j.file.Scenario, File: j.file.Name}, err
+			}
+			defer func() { err = errors.Join(err, file.Close()) }()
+			options.Record = file
+		}
+		return live.Run(limited, options, j.file)
 	}()
 	if err != nil && run.Broken == "" {
 		run.Broken = err.Error()
@@ -246,7 +262,10 @@ func loadScenario(env *environment, path string, edits ...edit) (job, diag.List)
 			problems.Errorf("BAD-EDIT", diag.Pos{File: path}, "the edit of %s changes nothing that the scenario uses", e.File)
 		}
 	}
-	j := job{file: file}
+	j := job{file: file, sources: append([]config.File{{Name: path, Data: data}}, file.Rules...)}
+	for _, i := range slices.Sorted(maps.Keys(file.Items)) {
+		j.sources = append(j.sources, file.Items[i]...)
+	}
 	if file.Spec.App == "" {
 		return j, problems
 	}

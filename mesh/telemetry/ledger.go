@@ -57,6 +57,13 @@ func (l *Ledger) Add(h Hop) {
 	}
 }
 
+// From gives the hops that came after the first n, in the order in which they came.
+func (l *Ledger) From(n int) []Hop {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.hops[min(n, len(l.hops)):])
+}
+
 // Wait returns as soon as each of the request ids has a hop of one of the proxies, which are given by node id; without any,
 // of whichever proxy. When ctx ends first it returns the ids that are missing, in the order given; nil means that none is.
 func (l *Ledger) Wait(ctx context.Context, ids []string, proxies ...string) (missing []string) {

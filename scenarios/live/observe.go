@@ -22,7 +22,7 @@ type observers struct {
 	group  errgroup.Group
 }
 
-func observe(ctx context.Context, dir string) (*observers, error) {
+func observe(ctx context.Context, dir string, received func([]telemetry.Span)) (*observers, error) {
 	o := &observers{spans: zipkin.NewStore(0)}
 	var lc net.ListenConfig
 	logs, err := lc.Listen(ctx, "unix", filepath.Join(dir, local.AccessLogSocket))
@@ -37,7 +37,7 @@ func observe(ctx context.Context, dir string) (*observers, error) {
 	// The collectors outlive the run's own context: what was sent before its end still counts.
 	ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	o.group.Go(func() error { return als.New(als.Options{Sink: o.ledger.Add}).Serve(ctx, logs) })
-	o.group.Go(func() error { return zipkin.Serve(ctx, traces, o.spans, nil) })
+	o.group.Go(func() error { return zipkin.Serve(ctx, traces, o.spans, received) })
 	return o, nil
 }
 

@@ -39,6 +39,8 @@ type Options struct {
 	Seed uint64
 	// Version of squall, for the record.
 	Version string
+	// Record takes the file of the run, while it goes on; nil writes none.
+	Record io.Writer
 	// Progress takes lines for people; nil discards.
 	Progress io.Writer
 	Log      *slog.Logger
@@ -59,8 +61,10 @@ type runner struct {
 	lab      *local.Lab
 	observed *observers
 	run      *record.Run
-	t0       time.Time
-	loads    []loadgen.Load
+	// recording is nil without a file.
+	recording *recording
+	t0        time.Time
+	loads     []loadgen.Load
 	// entries are the ids of the proxies that take load.
 	entries []string
 	// happenings are the items of the timeline, with what they saw while they ran.
@@ -87,12 +91,15 @@ func Run(ctx context.Context, o Options, f *spec.File) (*record.Run, error) {
 	if f.Spec.Envoy.Profile == "exact" {
 		r.run.Notes = append(r.run.Notes, "profile exact: Envoy's window for merging host updates is off (Istio keeps 1s), one worker thread")
 	}
+	if o.Record != nil {
+		r.recording = &recording{}
+	}
 	err := r.do(ctx)
-	r.run.End = time.Now()
+	r.run.End = time.Now().Truncate(record.Precision)
 	if err != nil {
 		r.run.Broken = err.Error()
 	}
-	return r.run, err
+	return r.run, errors.Join(err, r.closeRecord())
 }
 
 func (r *runner) progress(format string, args ...any) {
@@ -104,7 +111,7 @@ func (r *runner) progress(format string, args ...any) {
 func (r *runner) do(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.observed, err = observe(ctx, r.opts.Dir)
+	r.observed, err = observe(ctx, r.opts.Dir, r.recording.sawSpans)
 	if err != nil {
 		return err
 	}
@@ -147,8 +154,13 @@ const lead = 300 * time.Millisecond
 
 // drive runs loads and timeline side by side. A lab that breaks ends both.
 func (r *runner) drive(ctx context.Context) error {
-	r.t0 = time.Now().Add(lead + r.run.Warmup)
-	r.run.Start = r.t0
+	// In the record's precision, but with the clock that no correction of the time of day moves.
+	now := time.Now()
+	r.t0 = now.Add(lead + r.run.Warmup - now.Sub(now.Truncate(record.Precision)))
+	r.run.Start = r.t0.Round(0)
+	if err := r.openRecord(); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	finished := make(chan struct{})
 	var loads errgroup.Group
@@ -176,6 +188,7 @@ func (r *runner) drive(ctx context.Context) error {
 		return loads.Wait()
 	})
 	g.Go(func() error { return r.timeline(ctx) })
+	g.Go(func() error { return r.keepRecord(stop) })
 	g.Go(func() error { return r.watchEjections(stop) })
 	g.Go(func() error { return r.guardRails(stop) })
 	g.Go(func() error {
@@ -195,6 +208,9 @@ func (r *runner) drive(ctx context.Context) error {
 
 // take keeps a result.
 func (r *runner) take(res loadgen.Result) {
+	for _, t := range []*time.Time{&res.Scheduled, &res.Sent, &res.End} {
+		*t = t.Truncate(record.Precision)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results = append(r.results, res)

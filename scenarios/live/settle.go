@@ -85,10 +85,7 @@ func (r *runner) collect(ctx context.Context) error {
 	r.mu.Lock()
 	r.run.Results = r.results
 	r.mu.Unlock()
-	r.run.Hops = r.observed.ledger.All()
-	for i, h := range r.run.Hops {
-		r.run.Hops[i].UpstreamAddress = r.lab.Beyond(h.UpstreamAddress)
-	}
+	r.run.Hops = r.hopsFrom(0)
 	r.run.Spans = r.observed.spans.All()
 	for i, h := range r.happenings {
 		if h.evidence == nil {

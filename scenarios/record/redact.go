@@ -1,4 +1,4 @@
-package reports
+package record
 
 import (
 	"regexp"
@@ -25,8 +25,8 @@ var secretText = []*regexp.Regexp{
 	regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`),
 }
 
-// redact takes secrets out of running text.
-func redact(s string) string {
+// Redact takes secrets out of running text: credentials, cookies, tokens.
+func Redact(s string) string {
 	for _, re := range secretText {
 		keep := ""
 		if re.NumSubexp() > 0 {
@@ -37,19 +37,11 @@ func redact(s string) string {
 	return s
 }
 
-// redactHeader gives a header's or a tag's value as it may be shown.
-func redactHeader(name, value string) string {
+// RedactHeader gives a header's or a tag's value as it may be shown.
+func RedactHeader(name, value string) string {
 	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	if slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) }) {
 		return redacted
 	}
-	return redact(value)
-}
-
-func redactAll(all []string) []string {
-	out := []string{}
-	for _, s := range all {
-		out = append(out, redact(s))
-	}
-	return out
+	return Redact(value)
 }
