@@ -226,6 +226,8 @@ type concernedProxy struct {
 	node      *corev3.Node
 	changed   []string
 	listeners uint64
+	// workers is the number of its worker threads; 0 if it was not asked yet.
+	workers uint64
 	// drains says that a listener of before changes or goes.
 	drains bool
 	// merged says that endpoints change in a way that Envoy may keep from its workers for the merge window.
@@ -241,7 +243,7 @@ func (s *Server) concerned(report *Report) []concernedProxy {
 			report.Absent = append(report.Absent, id)
 			continue
 		}
-		c := concernedProxy{id: id, node: p.node}
+		c := concernedProxy{id: id, node: p.node, workers: p.workers}
 		old := p.view
 		p.view = s.tr.View(id)
 		for typ := range translate.NumTypes {

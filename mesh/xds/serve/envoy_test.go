@@ -105,7 +105,9 @@ func through(port uint32) *http.Client {
 
 func ask(t *testing.T, c *http.Client) string {
 	t.Helper()
-	resp, err := c.Get("http://" + flipHost + ":9080/")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+flipHost+":9080/", nil)
+	require.NoError(t, err)
+	resp, err := c.Do(req)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	if who := resp.Header.Get("x-host"); who != "" {

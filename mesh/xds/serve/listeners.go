@@ -34,7 +34,7 @@ func (s *Server) watchListeners(ctx context.Context, concerned []concernedProxy)
 		before, err := s.opts.Admin.Stat(ctx, c.node, listenerCounter)
 		if err == nil {
 			var workers uint64
-			if workers, err = s.opts.Admin.Workers(ctx, c.node); err == nil {
+			if workers, err = s.workersOf(ctx, c); err == nil {
 				w.goal = before + workers*c.listeners
 			}
 		}
@@ -42,6 +42,23 @@ func (s *Server) watchListeners(ctx context.Context, concerned []concernedProxy)
 		out = append(out, w)
 	}
 	return out
+}
+
+// workersOf asks once per stream: the number stays the same, and asking takes milliseconds.
+func (s *Server) workersOf(ctx context.Context, c concernedProxy) (uint64, error) {
+	if c.workers != 0 {
+		return c.workers, nil
+	}
+	workers, err := s.opts.Admin.Workers(ctx, c.node)
+	if err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.proxies[c.id]; p != nil && p.node == c.node {
+		p.workers = workers
+	}
+	return workers, nil
 }
 
 // awaitListeners waits until the workers of each proxy accept with the new listeners.

@@ -22,6 +22,8 @@ type proxy struct {
 	// complete is the newest target that the proxy has acknowledged as a whole.
 	complete uint64
 	node     *corev3.Node
+	// workers is the number of its worker threads; 0 before it was asked on this stream.
+	workers uint64
 	// stream is the proxy's current stream; zero while it is not connected.
 	stream stream
 	types  [translate.NumTypes]typeState
@@ -69,7 +71,7 @@ type sentChange struct {
 }
 
 func (p *proxy) connect(stream stream, node *corev3.Node) {
-	p.stream, p.node = stream, node
+	p.stream, p.node, p.workers = stream, node, 0
 	p.types = [translate.NumTypes]typeState{}
 	p.complete = 0
 	p.rejections = nil
