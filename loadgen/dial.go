@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -30,11 +31,15 @@ func guard(network, address string, _ syscall.RawConn) error {
 const idleConnections = 10_000
 
 // transports of a load: several only for HTTP/2, where one would keep one connection.
-func (l *Load) transports() []*http.Transport {
-	dial := l.Dial
-	if dial == nil {
-		dial = (&net.Dialer{Control: guard}).DialContext
+func (l *Load) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if l.Dial != nil {
+		return l.Dial
 	}
+	return (&net.Dialer{Control: guard}).DialContext
+}
+
+func (l *Load) transports() []*http.Transport {
+	dial := l.dialer()
 	n := 1
 	var protocols http.Protocols
 	if l.HTTP2 {

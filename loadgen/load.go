@@ -59,7 +59,8 @@ type Load struct {
 type Request struct {
 	// Method, GET if empty.
 	Method string
-	// URL, with scheme and host. Required.
+	// URL, with scheme and host. Required. tcp://host:port makes a connection of its own over plain TCP, sends the Body, and reads
+	// the answer to its end; it has no other field.
 	URL string
 	// Host header, if it is not the URL's host.
 	Host string
@@ -151,7 +152,11 @@ func (l *Load) Check() error {
 		wrong("it has no requests")
 		return errors.Join(errs...)
 	}
-	if _, err := l.Requests(0, l.random(0)).build(); err != nil {
+	first := l.Requests(0, l.random(0))
+	if _, ok := first.tcp(); ok {
+		return errors.Join(errs...)
+	}
+	if _, err := first.build(); err != nil {
 		wrong("its first request: %w", err)
 	}
 	return errors.Join(errs...)

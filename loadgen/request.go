@@ -9,12 +9,16 @@ import (
 	"net/textproto"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // ownHeaders are set for each request; those of a Request would be lost.
 var ownHeaders = []string{"X-Request-Id", "X-B3-Traceid", "X-B3-Spanid", "X-B3-Sampled", "Traceparent"}
 
 // build makes the request without ids.
+// tcp gives the address of a request over plain TCP.
+func (r Request) tcp() (address string, ok bool) { return strings.CutPrefix(r.URL, "tcp://") }
+
 func (r Request) build() (*http.Request, error) {
 	u, err := url.Parse(r.URL)
 	switch {

@@ -51,7 +51,12 @@ func (s *sender) send(seq uint64) Result {
 	result := Result{
 		Load: l.Name, Seq: seq, Scheduled: s.start.Add(l.Pacer.Due(seq)), RequestID: ids.Request, TraceID: ids.Trace,
 	}
-	req, err := l.Requests(seq, l.random(seq)).build()
+	request := l.Requests(seq, l.random(seq))
+	if address, ok := request.tcp(); ok {
+		s.talk(s.ctx, address, request.Body, &result)
+		return result
+	}
+	req, err := request.build()
 	if err != nil {
 		result.Sent = time.Now()
 		result.End, result.Err = result.Sent, err.Error()
@@ -122,11 +127,7 @@ func (s *sender) read(resp *http.Response, result *Result) error {
 	buffer.Reset()
 	n, err := buffer.ReadFrom(resp.Body)
 	result.Bytes = n
-	if found := l.Extract.Body.FindSubmatch(buffer.Bytes()); len(found) > 1 {
-		result.Value = string(found[1])
-	} else if len(found) == 1 {
-		result.Value = string(found[0])
-	}
+	result.Value = firstGroup(l.Extract.Body.FindSubmatch(buffer.Bytes()))
 	return err
 }
 

@@ -70,7 +70,7 @@ func (r reporter) server(in *networking.Server, path string, names map[string]bo
 // gatewayProtocols are those that Istio knows; the ones with true are served.
 var gatewayProtocols = map[string]bool{
 	"HTTP": true, "HTTP2": true, "GRPC": true, "GRPC-WEB": true,
-	"HTTPS": false, "TLS": false, "TCP": false, "MONGO": false,
+	"TCP": true, "HTTPS": false, "TLS": false, "MONGO": false,
 }
 
 func (r reporter) gatewayProtocol(in, path string) model.Protocol {
@@ -81,10 +81,10 @@ func (r reporter) gatewayProtocol(in, path string) model.Protocol {
 		r.missing(path, "a port needs a protocol")
 	case !known:
 		r.errorf("BAD-VALUE", path, "%q is no protocol", shorten(in))
-		r.hint("one of HTTP, HTTP2, GRPC")
+		r.hint("one of HTTP, HTTP2, GRPC, TCP")
 	case !served:
 		r.errorf("UNSUPPORTED-FIELD", path, "%s at gateways is not supported yet", name)
-		r.hint("serve HTTP, HTTP2 or GRPC")
+		r.hint("serve HTTP, HTTP2, GRPC or TCP")
 	}
 	return model.ParseProtocol(name, "")
 }

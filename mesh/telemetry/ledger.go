@@ -14,7 +14,8 @@ type Ledger struct {
 	hops      []Hop
 	byTrace   map[string][]int
 	byRequest map[string][]int // by RequestKey
-	byProxy   map[string]int
+	byProxy   map[string]int   // requests
+	tcp       map[string]int   // connections
 	waiters   map[*waiter]bool
 }
 
@@ -40,11 +41,16 @@ func (l *Ledger) Add(h Hop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.byTrace == nil {
-		l.byTrace, l.byRequest, l.byProxy = map[string][]int{}, map[string][]int{}, map[string]int{}
+		l.byTrace, l.byRequest = map[string][]int{}, map[string][]int{}
+		l.byProxy, l.tcp = map[string]int{}, map[string]int{}
 	}
 	n := len(l.hops)
 	l.hops = append(l.hops, h)
-	l.byProxy[h.Proxy]++
+	if h.TCP {
+		l.tcp[h.Proxy]++
+	} else {
+		l.byProxy[h.Proxy]++
+	}
 	if h.TraceID != "" {
 		l.byTrace[h.TraceID] = append(l.byTrace[h.TraceID], n)
 	}
@@ -168,4 +174,11 @@ func (l *Ledger) Counts() map[string]int {
 	counts := make(map[string]int, len(l.byProxy))
 	maps.Copy(counts, l.byProxy)
 	return counts
+}
+
+// Connections tells how many TCP connections each proxy has logged, by node id.
+func (l *Ledger) Connections() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.tcp)
 }

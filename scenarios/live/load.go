@@ -2,9 +2,12 @@ package live
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/squallmesh/squall/loadgen"
@@ -67,6 +70,15 @@ func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
 	if l.Request.Body != "" {
 		req.Body = []byte(l.Request.Body)
 	}
+	if l.Request.TCP != "" {
+		r.tcpLoads[l.Name] = true
+		req.URL, err = r.tcpURL(l.Request)
+		out.Requests = loadgen.Same(req)
+		if v := l.Value; err == nil && v != nil {
+			out.Extract.Body, err = regexp.Compile(v.Body)
+		}
+		return out, err
+	}
 	req.URL = fmt.Sprintf("http://%s:%d%s", r.lab.GatewayAddress(), gatewayPort, l.Request.Path)
 	r.entries = append(r.entries, gatewayID(r.lab))
 	if from := l.Request.From; from != "" {
@@ -98,4 +110,25 @@ func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
 		}
 	}
 	return out, nil
+}
+
+// tcpURL says where the connections of a TCP load begin.
+func (r *runner) tcpURL(req spec.Request) (string, error) {
+	host, port, err := net.SplitHostPort(req.TCP)
+	if err != nil {
+		return "", err
+	}
+	if host == "" {
+		return "tcp://" + net.JoinHostPort(r.lab.GatewayAddress(), port), nil
+	}
+	i, ok := r.lab.Instance(req.From)
+	if !ok {
+		return "", fmt.Errorf("there is no workload %q", req.From)
+	}
+	for _, o := range i.Outbound {
+		if strconv.FormatUint(uint64(o.Port), 10) == port && (o.Host == host || strings.HasPrefix(o.Host, host+".")) {
+			return fmt.Sprintf("tcp://%s:%d", o.Listen.Address, o.Listen.Port), nil
+		}
+	}
+	return "", fmt.Errorf("%s has no TCP service %s", req.From, req.TCP)
 }

@@ -28,7 +28,8 @@ func (r *runner) settle(ctx context.Context) {
 	defer cancel()
 	var ids []string
 	for _, res := range r.results {
-		if res.Err != loadgen.ErrRefused && res.Err != loadgen.ErrCanceled {
+		// A connection over TCP carries no id: it is counted below.
+		if res.Err != loadgen.ErrRefused && res.Err != loadgen.ErrCanceled && !r.tcpLoads[res.Load] {
 			ids = append(ids, res.RequestID)
 		}
 	}
@@ -51,15 +52,15 @@ func (r *runner) settle(ctx context.Context) {
 
 // unsettled says what is still missing, or "".
 func (r *runner) unsettled(ctx context.Context) string {
-	logged := r.observed.ledger.Counts()
+	logged, connections := r.observed.ledger.Counts(), r.observed.ledger.Connections()
 	completed := uint64(0)
 	for _, i := range r.lab.Instances() {
-		stats, err := i.Admin().Stats(ctx, `^http\..*downstream_rq_(active|completed)$`)
+		stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total)$`)
 		if err != nil {
 			// A proxy that is gone cannot report any more; its loss was noted when it was ended.
 			continue
 		}
-		own := uint64(0)
+		own, tcp := uint64(0), uint64(0)
 		for name, v := range stats.Values {
 			switch {
 			case strings.HasPrefix(name, "http.admin."):
@@ -67,10 +68,15 @@ func (r *runner) unsettled(ctx context.Context) string {
 				return fmt.Sprintf("%s has %d requests in flight", i.Name, v)
 			case strings.HasSuffix(name, "completed"):
 				own += v
+			case strings.HasPrefix(name, "tcp."):
+				tcp += v
 			}
 		}
 		if uint64(logged[i.ID()]) < own {
 			return fmt.Sprintf("%s reported %d of %d requests", i.Name, logged[i.ID()], own)
+		}
+		if uint64(connections[i.ID()]) < tcp {
+			return fmt.Sprintf("%s reported %d of %d connections", i.Name, connections[i.ID()], tcp)
 		}
 		completed += own
 	}

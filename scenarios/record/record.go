@@ -145,6 +145,8 @@ type Result struct {
 	Want     string `json:"want,omitempty"`
 	// Samples is how many observations stand behind the verdict.
 	Samples int `json:"samples"`
+	// Test is what a check with declared error rates did; nil for the others.
+	Test *Test `json:"test,omitempty"`
 }
 
 // Phase finds a phase by its name; "" is "all".
@@ -172,15 +174,17 @@ func (r *Run) Within(p Phase, load string) []loadgen.Result {
 	return out
 }
 
-// HopsWithin gives the hops of requests whose scheduled time lies in the phase, joined by trace id.
+// HopsWithin gives the hops of requests whose scheduled time lies in the phase, joined by trace id, and the TCP connections that
+// began in it.
 func (r *Run) HopsWithin(p Phase) []telemetry.Hop {
+	from, to := r.Start.Add(p.From), r.Start.Add(p.To)
 	ids := map[string]bool{}
 	for _, res := range r.Within(p, "") {
 		ids[res.TraceID] = true
 	}
 	var out []telemetry.Hop
 	for _, h := range r.Hops {
-		if ids[h.TraceID] {
+		if ids[h.TraceID] || h.TCP && !h.Time.Before(from) && h.Time.Before(to) {
 			out = append(out, h)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"path"
 	"regexp"
 	"slices"
@@ -101,6 +102,30 @@ func (c *checker) header() {
 	}
 }
 
+func (c *checker) request(at string, r Request) {
+	if r.TCP == "" {
+		if !strings.HasPrefix(r.Path, "/") {
+			c.errorf("BAD-VALUE", at+".path", "a path starts with /")
+		}
+		if r.From != "" && r.Host == "" {
+			c.errorf("MISSING-FIELD", at+".host", "a request from a workload needs the host that it calls, such as reviews:9080")
+		}
+		return
+	}
+	host, port, err := net.SplitHostPort(r.TCP)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 {
+		c.errorf("BAD-VALUE", at+".tcp", "a service and its port are wanted, such as tcp-echo:9000, or a port of the gateway, such as :31400")
+	} else if (host == "") != (r.From == "") {
+		c.errorf("BAD-VALUE", at+".tcp", "a service is called from a workload (from), the ingress gateway's port from outside")
+	}
+	if r.Path != "" || r.Method != "" || len(r.Headers) > 0 || r.Host != "" || r.As != "" {
+		c.errorf("BAD-VALUE", at, "a request over TCP has a body and nothing of HTTP: no path, method, headers, host or login")
+	}
+	if r.Body == "" {
+		c.errorf("MISSING-FIELD", at+".body", "what is sent over TCP? an empty connection shows nothing")
+	}
+}
+
 func (c *checker) loads() {
 	seen := map[string]bool{}
 	if len(c.file.Spec.Load) == 0 {
@@ -121,11 +146,9 @@ func (c *checker) loads() {
 		if l.Duration <= 0 {
 			c.errorf("MISSING-FIELD", at+".duration", "a load needs a duration such as 10s")
 		}
-		if !strings.HasPrefix(l.Request.Path, "/") {
-			c.errorf("BAD-VALUE", at+".request.path", "a path starts with /")
-		}
-		if l.Request.From != "" && l.Request.Host == "" {
-			c.errorf("MISSING-FIELD", at+".request.host", "a request from a workload needs the host that it calls, such as reviews:9080")
+		c.request(at+".request", l.Request)
+		if l.Request.TCP != "" && l.Value != nil && l.Value.Header != "" {
+			c.errorf("BAD-VALUE", at+".value.header", "an answer over TCP has no headers; give the value a body")
 		}
 		if p := l.Pacing; p != "" && p != "constant" && p != "poisson" {
 			c.errorf("BAD-VALUE", at+".pacing", "pacing is constant or poisson, not %q", p)

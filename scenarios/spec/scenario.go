@@ -70,8 +70,11 @@ type Load struct {
 
 // Request is what a load sends.
 type Request struct {
-	// Path, /productpage for instance. Required.
-	Path string `json:"path"`
+	// Path, /productpage for instance. Required, but for tcp.
+	Path string `json:"path,omitempty"`
+	// TCP makes each request a connection of its own, on which the body is sent and the answer read to its end: a service's name and
+	// port (tcp-echo:9000) together with from, or a port of the ingress gateway alone (":31400"). An answer counts as status 200.
+	TCP string `json:"tcp,omitempty"`
 	// Method; GET if unset.
 	Method string `json:"method,omitempty"`
 	// Headers to send.

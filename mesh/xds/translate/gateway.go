@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -42,12 +43,36 @@ func buildGateway(r *reader, p *model.Proxy) {
 			r.from(b.server.Pos)
 		}
 		name := fmt.Sprintf("0.0.0.0_%d", port)
+		if ports[port][0].server.Protocol == model.TCP {
+			if f := r.gatewayTCP(name, ports[port], port); f != nil {
+				r.add(Listener, name, newListener(name, at, corev3.TrafficDirection_OUTBOUND, f))
+			}
+			continue
+		}
 		r.add(Listener, name, newListener(name, at, corev3.TrafficDirection_OUTBOUND, r.httpFilter(connectionManager{
 			statPrefix: "outbound_" + name, table: table, direction: corev3.TrafficDirection_OUTBOUND, edge: true,
 		})))
 		rc := r.gatewayTable(table, ports[port], port)
 		r.add(Route, table, rc)
 	}
+}
+
+// gatewayTCP sends a port's connections where the first rule says that is bound to it, or gives nil without such a rule: the port
+// stays closed.
+func (r *reader) gatewayTCP(name string, servers []boundServer, port uint32) *listenerv3.Filter {
+	for _, b := range servers {
+		r.note(partGatewayRules, b.gateway.Key())
+		for _, rule := range r.t.snap.GatewayRules(b.gateway.Key()) {
+			at := hostPort{port: port, gateway: b.gateway.Key()}
+			if d := r.tcpDestinations(rule, at); d != nil {
+				r.from(rule.Pos)
+				return tcpFilter("outbound_"+name, corev3.TrafficDirection_OUTBOUND, d, func(d *model.Destination) string {
+					return r.clusterOf(d.Host, d.Subset, d.Port, at)
+				})
+			}
+		}
+	}
+	return nil
 }
 
 func (r *reader) gatewayTable(name string, servers []boundServer, port uint32) *routev3.RouteConfiguration {
