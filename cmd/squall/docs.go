@@ -196,7 +196,11 @@ func checkExamples() []example {
 	return []example{
 		{"load", `{phase: before, load: readers, success: ">= 99.9%", status: {200: "100%"}, p99: "< 200ms", values: {reviews-v1: "100%"}}`},
 		{"requests", `{requests: {from: reviews, to: ratings, flags: DI}, share: "100%", count: "> 5"}`},
-		{"split", `{split: {load: readers, want: {reviews-v1: 80, reviews-v2: 20}, tolerance: 5}}`},
+		{"split", `{split: {load: callers, by: reviews.version, want: {v1: 80, v2: 20}, tolerance: 3, falsePass: 0.01, falseFail: 0.00001}}`},
+		{"rate", `{rate: {load: callers, status: 503, want: 10, tolerance: 2, sequential: true}}`},
+		{"quantile", `{quantile: {load: callers, q: 0.99, below: 200ms}}`},
+		{"compare", `{compare: {load: callers, by: reviews.version, experiment: v2, control: v1, q: 0.95, ratio: 1.5}}`},
+		{"amplification", `{amplification: {load: callers, from: reviews, to: ratings, want: 1.75, tolerance: 0.25, max: 3}}`},
 		{"promql", `{promql: 'sum(increase(istio_requests_total{destination_app="ratings"}[$phase]))', is: "> 0"}`},
 		{"counter", `{counter: {proxy: productpage-v1, name: "cluster.outbound|9080||details.default.svc.cluster.local;.upstream_rq_timeout", delta: "== 0"}}`},
 		{"trace", `{trace: {root: istio-ingressgateway, services: [details, istio-ingressgateway, productpage, ratings, reviews]}}`},
@@ -222,6 +226,7 @@ spec:
   app: bookinfo
   load:
     - {name: readers, rate: 20/s, duration: 6s, request: {path: /productpage}, value: {body: 'served by:\s*<b>(reviews-v\d)'}}
+    - {name: callers, rate: 200/s, duration: 60s, request: {path: /productpage}}
 ` + timeline + "  checks:\n    - " + check + "\n"
 }
 

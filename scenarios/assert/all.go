@@ -18,10 +18,14 @@ type kind struct {
 // all lists the kinds, by name.
 func all() []kind {
 	return []kind{
+		{"amplification", amplification},
+		{"compare", comparison},
 		{"counter", counter},
 		{"ejected", ejected},
 		{"load", load},
 		{"promql", query},
+		{"quantile", quantile},
+		{"rate", rate},
 		{"recovery", recovery},
 		{"requests", requests},
 		{"split", split},
@@ -44,6 +48,7 @@ type outcome struct {
 	reason         string
 	measured, want string
 	samples        int
+	test           *record.Test
 }
 
 func inconclusive(format string, args ...any) outcome {
@@ -98,9 +103,16 @@ func unjudgeable(r *record.Run) string {
 	if len(r.Gaps) > 0 {
 		return r.Gaps[0]
 	}
+	recorded := map[string]uint64{}
+	for i := range r.Results {
+		recorded[r.Results[i].Load]++
+	}
 	for _, l := range r.Loads {
 		if l.Behind {
 			return fmt.Sprintf("load %s: %s", l.Name, l.Reason)
+		}
+		if n := recorded[l.Name]; n < l.Sent {
+			return fmt.Sprintf("load %s: of %d requests that were sent %d are not in the record", l.Name, l.Sent, l.Sent-n)
 		}
 	}
 	return ""
@@ -138,6 +150,7 @@ func judgeOne(r *record.Run, i int, c spec.Check) record.Result {
 		if k.name == kinds[0] {
 			o := k.judge(r, i, c, phase)
 			res.Verdict, res.Reason, res.Measured, res.Want, res.Samples = o.verdict, o.reason, o.measured, o.want, o.samples
+			res.Test = o.test
 		}
 	}
 	return res

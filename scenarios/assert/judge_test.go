@@ -1,6 +1,7 @@
 package assert
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,6 +9,7 @@ import (
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
+	"github.com/squallmesh/squall/scenarios/stat"
 )
 
 func TestJudge(t *testing.T) {
@@ -32,6 +34,7 @@ func TestJudge(t *testing.T) {
 		{"a fault without evidence, and a fail", []string{good, bad}, missing, fail, "bad: success is 100%, wanted == 0%"},
 		{"a load that is behind", []string{good}, behind, open, "good: load l: 5 requests were late"},
 		{"a load that is behind, and a fail", []string{bad}, behind, open, "bad: load l: 5 requests were late (otherwise: success is 100%, wanted == 0%)"},
+		{"results that are lost", []string{good, bad}, func(r *record.Run) { r.Results = r.Results[1:] }, open, "good: load l: of 100 requests that were sent 1 are not in the record"},
 		{"a load that never ran", []string{good}, func(r *record.Run) { r.Loads = nil }, open, "good: not every load ran"},
 		{"a guard rail", []string{good}, func(r *record.Run) { r.Aborted = "success fell" }, fail, "success fell"},
 		{"the lab broke", []string{good}, func(r *record.Run) { r.Broken = "an Envoy ended" }, record.Error, "an Envoy ended"},
@@ -75,4 +78,51 @@ func TestWorse(t *testing.T) {
 			require.Equal(t, order[max(i, j)], worse(a, b))
 		}
 	}
+}
+
+// A result carries what its check declares and measured, and a run their sum; the scenario's own errors are divided.
+func TestResultsCarryTheirErrors(t *testing.T) {
+	r := lab()
+	r.Scenario.Spec.Errors = &spec.Errors{FalsePass: 0.05, FalseFail: 0.004}
+	r.Scenario.Spec.Checks = []spec.Check{
+		check(t, `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 30, falsePass: 0.01}}`),
+		check(t, `{rate: {load: l, status: 503, want: 0, tolerance: 30, sequential: true}}`),
+		check(t, `{quantile: {load: l, q: 0.5, below: 1s, falseInconclusive: 0.1}}`),
+		check(t, `{phase: quiet, amplification: {load: l, to: a, want: 1, tolerance: 1, max: 3, falseFail: 0.001}}`),
+		check(t, `{load: l, success: "100%"}`),
+	}
+	Judge(r, nowhere)
+	at := func(i int) stat.Errors { return r.Checks[i].Test.Errors }
+	require.InDelta(t, 0.01, at(0).FalsePass, 1e-12)
+	for _, i := range []int{1, 2, 3} {
+		require.InDelta(t, 0.04/3, at(i).FalsePass, 1e-12)
+	}
+	for _, i := range []int{0, 1, 2} {
+		require.InDelta(t, 0.001, at(i).FalseFail, 1e-12)
+	}
+	require.InDelta(t, stat.DefaultFalseInconclusive, at(0).FalseInconclusive, 1e-12)
+	require.InDelta(t, 0.1, at(2).FalseInconclusive, 1e-12)
+	require.Nil(t, r.Checks[4].Test)
+
+	sum, checks := r.Errors()
+	require.Equal(t, 4, checks)
+	require.InDelta(t, 0.05, sum.FalsePass, 1e-12)
+	require.InDelta(t, 0.004, sum.FalseFail, 1e-12)
+
+	require.Equal(t, record.Pass, r.Checks[1].Verdict, r.Checks[1].Reason)
+	require.Equal(t, r.Checks[1].Samples, r.Checks[1].Test.DecidedAt)
+	require.Less(t, r.Checks[1].Test.DecidedAt, 50, "it ended early")
+	require.Positive(t, r.Checks[1].Test.Needed)
+	require.Zero(t, r.Checks[0].Test.DecidedAt)
+	require.Equal(t, 1., *r.Checks[0].Test.Intervals[0].Value/100)
+	require.Len(t, r.Checks[0].Test.Intervals, 2)
+	require.Equal(t, "s", r.Checks[2].Test.Intervals[0].Unit)
+	require.InDelta(t, 0.05, *r.Checks[2].Test.Intervals[0].Value, 1e-9)
+	require.NotNil(t, r.Checks[3].Test, "also without evidence")
+
+	data, err := json.Marshal(r.Checks)
+	require.NoError(t, err)
+	var again []record.Result
+	require.NoError(t, json.Unmarshal(data, &again))
+	require.Equal(t, r.Checks, again)
 }

@@ -3,6 +3,7 @@ package assert
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,40 @@ func unavailable(res *loadgen.Result) { res.Status = 503 }
 
 func noHops(r *record.Run) { r.Hops = nil }
 
+// alternating gives every other request the value v2, and changes it.
+func alternating(change func(*loadgen.Result)) func(*record.Run) {
+	return func(r *record.Run) {
+		for i := range r.Results {
+			if i%2 == 1 {
+				r.Results[i].Value = "v2"
+				if change != nil {
+					change(&r.Results[i])
+				}
+			}
+		}
+	}
+}
+
+// another adds a load m that is as l is, some time later.
+func another(later time.Duration) func(*record.Run) {
+	return func(r *record.Run) {
+		r.Phases[0].To += later
+		for _, res := range slices.Clone(r.Results) {
+			res.Load, res.Scheduled, res.End = "m", res.Scheduled.Add(later), res.End.Add(later)
+			r.Results = append(r.Results, res)
+		}
+	}
+}
+
+// tries sets how many attempts each call takes.
+func tries(n int) func(*record.Run) {
+	return func(r *record.Run) {
+		for i := range r.Hops {
+			r.Hops[i].Attempts = n
+		}
+	}
+}
+
 func ended(at time.Duration) func(*record.Run) {
 	return func(r *record.Run) { r.Events = []record.Event{{Kind: "fault", At: time.Second, Until: at}} }
 }
@@ -144,9 +179,10 @@ func TestKinds(t *testing.T) {
 			{"no value of a kind", `{load: l, values: {v2: "== 0"}}`, nil, pass, ""},
 			{"no value of any kind", `{load: l, values: {v2: "== 0"}}`, last(100, func(r *loadgen.Result) { r.Value = "" }), open, "kept no value"},
 			{"the value that is wanted is missing", `{load: l, values: {v1: "100%"}}`, last(100, func(r *loadgen.Result) { r.Value = "" }), fail, ""},
-			{"p99 of 99 requests", `{load: l, p99: "< 1s"}`, func(r *record.Run) { r.Results = r.Results[:99] }, open, "p99 needs 100 requests, the phase all has 99"},
+			{"p99 of 99 requests", `{load: l, p99: "< 1s"}`, func(r *record.Run) { r.Results, r.Loads[0].Sent = r.Results[:99], 99 }, open, "p99 needs 100 requests, the phase all has 99"},
 			{"p90 of 20", `{phase: mid, load: l, p90: "< 1s"}`, nil, pass, ""},
 			{"p99 of 20", `{phase: mid, load: l, p99: "< 1s"}`, nil, open, "p99 needs 100"},
+			{"failing at once is not fast", `{load: l, p50: "< 1s"}`, last(100, func(r *loadgen.Result) { r.Err = loadgen.ErrRefused }), open, "no request of load l had an answer"},
 			{"few requests that fail", `{phase: mid, load: l, p99: "< 1s", success: "100%"}`, last(100, unavailable), fail, "success"},
 			{"no requests", `{phase: quiet, load: l, success: "100%"}`, nil, open, "sent nothing in phase quiet"},
 			{"no time", `{phase: empty, load: l, success: "100%"}`, nil, open, "had no time"},
@@ -248,10 +284,103 @@ func TestKinds(t *testing.T) {
 		"split": {
 			{"half and half", `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 20}}`, last(50, func(r *loadgen.Result) { r.Value = "v2" }), pass, ""},
 			{"far off", `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 20}}`, last(5, func(r *loadgen.Result) { r.Value = "v2" }), fail, "v1 has 95 of 100 requests"},
-			{"too few to tell", `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 5}}`, last(50, func(r *loadgen.Result) { r.Value = "v2" }), open, "cannot tell"},
+			{"too few to tell", `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 5}}`, last(50, func(r *loadgen.Result) { r.Value = "v2" }), open, "100 samples cannot tell at the stated error rates, which need 1860"},
 			{"a third value", `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 20}}`, last(50, func(r *loadgen.Result) { r.Value = fmt.Sprintf("v%d", 2+r.Seq%50/49) }), fail, "nobody wants"},
+			{"three values", `{split: {load: l, want: {v1: 50, v2: 30, v3: 20}, tolerance: 25}}`, last(50, func(r *loadgen.Result) { r.Value = []string{"v2", "v2", "v2", "v3", "v3"}[r.Seq%5] }), pass, ""},
+			{"three values, one off", `{split: {load: l, want: {v1: 50, v2: 30, v3: 20}, tolerance: 5}}`, last(50, func(r *loadgen.Result) { r.Value = "v2" }), fail, ""},
 			{"no value at all", `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 20}}`, last(100, func(r *loadgen.Result) { r.Value = "" }), fail, ""},
+			{"by the version that took the call", `{split: {load: l, by: b.version, want: {v1: 100}, tolerance: 5}}`, nil, pass, ""},
+			{"by the Deployment", `{split: {load: l, by: b.workload, want: {b-v2: 100}, tolerance: 5}}`, nil, fail, `"b-v1"`},
+			{"by the subset", `{split: {load: l, by: b.subset, want: {v1: 100}, tolerance: 5}}`, func(r *record.Run) {
+				for i := range r.Hops {
+					r.Hops[i].Cluster = strings.Replace(r.Hops[i].Cluster, "80||b", "80|v1|b", 1)
+				}
+			}, pass, ""},
+			{"calls that came nowhere", `{split: {load: l, by: b.version, want: {v1: 100}, tolerance: 5}}`, func(r *record.Run) { r.Hops[2].UpstreamAddress = "" }, fail, `1 of 100 gave ""`},
+			{"by a header", `{split: {load: l, by: "header:x-version", want: {v1: 100}, tolerance: 5}}`, last(100, func(r *loadgen.Result) { r.Header = map[string]string{"x-version": "v1"} }), pass, ""},
+			{"by status", `{split: {load: l, by: status, want: {200: 90, 503: 10}, tolerance: 20}}`, last(10, unavailable), pass, ""},
+			{"in order, early", `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 40, sequential: true}}`, func(r *record.Run) {
+				for i := range r.Results {
+					r.Results[i].Value = []string{"v1", "v2"}[i%2]
+				}
+				slices.Reverse(r.Results) // as they ended, not as they were due
+			}, pass, ""},
+			{"in order, far off", `{split: {load: l, want: {v1: 10, v2: 90}, tolerance: 20, sequential: true}}`, last(1, func(r *loadgen.Result) { r.Value = "v2" }), fail, ""},
+			{"in order, too few", `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 5, sequential: true}}`, alternating(nil), open, "100 samples cannot tell"},
+			{"no calls", `{split: {load: l, by: c.version, want: {v1: 100}, tolerance: 5}}`, nil, open, "led to no calls of c"},
+			{"no logs", `{split: {load: l, by: b.version, want: {v1: 100}, tolerance: 5}}`, noHops, open, ""},
 			{"no load", `{phase: quiet, split: {load: l, want: {v1: 100}, tolerance: 5}}`, nil, open, ""},
+		},
+		"rate": {
+			{"none", `{rate: {load: l, status: 503, want: 0, tolerance: 5}}`, nil, pass, "0 of 100"},
+			{"all", `{rate: {load: l, success: true, value: v1, want: 100, tolerance: 5}}`, nil, pass, ""},
+			{"one in five", `{rate: {load: l, status: 503, want: 20, tolerance: 18}}`, last(20, unavailable), pass, ""},
+			{"too many", `{rate: {load: l, status: 503, want: 0, tolerance: 5}}`, last(20, unavailable), fail, "share of status 503 is 20 of 100 (20.00%), wanted 0% within 5 points"},
+			{"too few to tell", `{rate: {load: l, status: 503, want: 0, tolerance: 1}}`, nil, open, "which need 459"},
+			{"a header", `{rate: {load: l, headers: {x-a: b}, want: 100, tolerance: 5}}`, last(100, func(r *loadgen.Result) { r.Header = map[string]string{"x-a": "b"} }), pass, ""},
+			{"another header", `{rate: {load: l, headers: {x-a: b}, want: 100, tolerance: 5}}`, nil, fail, ""},
+			{"calls without the flag", `{rate: {from: a, to: b, flags: DI, want: 0, tolerance: 5}}`, nil, pass, ""},
+			{"calls with the flag", `{rate: {load: l, from: a, to: b, flags: DI, status: 200, want: 100, tolerance: 5}}`, func(r *record.Run) {
+				for i := range r.Hops {
+					r.Hops[i].Flags = []string{"DI", "UT"}
+				}
+			}, pass, ""},
+			{"calls that should have the flag", `{rate: {from: a, to: b, flags: DI, want: 100, tolerance: 5}}`, nil, fail, "with flag DI"},
+			{"in order", `{rate: {load: l, status: 503, want: 0, tolerance: 30, sequential: true}}`, nil, pass, ""},
+			{"in order, too many", `{rate: {load: l, status: 503, want: 0, tolerance: 5, sequential: true}}`, last(100, unavailable), fail, ""},
+			{"no such calls", `{rate: {from: a, to: c, flags: DI, want: 0, tolerance: 5}}`, nil, open, "no calls a -> c"},
+			{"no logs", `{rate: {from: a, to: b, flags: DI, want: 0, tolerance: 5}}`, noHops, open, ""},
+			{"no value of any kind", `{rate: {load: l, value: v2, want: 0, tolerance: 5}}`, last(100, func(r *loadgen.Result) { r.Value = "" }), open, "kept no value"},
+			{"no load", `{phase: quiet, rate: {load: l, status: 503, want: 0, tolerance: 5}}`, nil, open, "sent nothing"},
+			{"no load at all", `{phase: quiet, rate: {from: a, to: b, flags: DI, want: 0, tolerance: 5}}`, nil, open, ""},
+		},
+		"quantile": {
+			{"below", `{quantile: {load: l, q: 0.5, below: 90ms}}`, nil, pass, "p50 of load l is 50ms in 38ms to 63ms"},
+			{"around", `{quantile: {load: l, q: 0.5, want: 50ms, margin: 30ms}}`, nil, pass, ""},
+			{"above", `{quantile: {load: l, q: 0.5, below: 20ms}}`, nil, fail, "wanted below 20ms"},
+			{"too fast", `{quantile: {load: l, q: 0.5, want: 150ms, margin: 20ms}}`, nil, fail, ""},
+			{"too near to tell", `{quantile: {load: l, q: 0.5, below: 52ms}}`, nil, open, "neither clearly within nor clearly off"},
+			{"too few for p99", `{quantile: {load: l, q: 0.99, below: 1s}}`, nil, open, "which need 459"},
+			{"failing at once is not fast", `{quantile: {load: l, q: 0.5, below: 90ms}}`, last(100, func(r *loadgen.Result) { r.Err, r.End = loadgen.ErrRefused, r.Scheduled }), fail, "none"},
+			{"no load", `{phase: quiet, quantile: {load: l, q: 0.5, below: 1s}}`, nil, open, ""},
+		},
+		"compare": {
+			{"as often", `{compare: {experiment: v2, control: v1, load: l, by: value, status: 503, tolerance: 20}}`, alternating(nil), pass, ""},
+			{"more often", `{compare: {experiment: v2, control: v1, load: l, by: value, status: 503, tolerance: 20}}`, alternating(unavailable), fail, "(49 and 0) of v2 (49) against v1 (49)"},
+			{"less often is not the same either", `{compare: {experiment: v1, control: v2, load: l, by: value, status: 503, tolerance: 20}}`, alternating(unavailable), fail, ""},
+			{"too few to tell", `{compare: {experiment: v2, control: v1, load: l, by: value, status: 503, tolerance: 5}}`, alternating(nil), open, "which need"},
+			{"odds", `{compare: {experiment: v2, control: v1, load: l, by: value, status: 503, oddsRatio: 8, expect: 50}}`, func(r *record.Run) {
+				alternating(nil)(r)
+				for i := range r.Results {
+					r.Results[i].Status = []int{200, 200, 503, 503}[i%4]
+				}
+			}, pass, "odds less than 8 times apart"},
+			{"odds of what never happens", `{compare: {experiment: v2, control: v1, load: l, by: value, status: 503, oddsRatio: 8, expect: 50}}`, alternating(nil), open, ""},
+			{"as fast", `{compare: {experiment: v2, control: v1, load: l, by: value, q: 0.5, ratio: 4}}`, alternating(nil), pass, ""},
+			{"as fast, nearly", `{compare: {experiment: v2, control: v1, load: l, by: value, q: 0.5, margin: 60ms}}`, alternating(nil), pass, ""},
+			{"slower", `{compare: {experiment: v2, control: v1, load: l, by: value, q: 0.5, ratio: 4}}`, alternating(func(r *loadgen.Result) { r.End = r.End.Add(time.Second) }), fail, ""},
+			{"failing at once is not as fast", `{compare: {experiment: v2, control: v1, load: l, by: value, q: 0.5, ratio: 4}}`, alternating(func(r *loadgen.Result) { r.Err = loadgen.ErrReset }), open, ""},
+			{"too near to tell", `{compare: {experiment: v2, control: v1, load: l, by: value, q: 0.5, ratio: 1.5}}`, alternating(nil), open, ""},
+			{"two loads", `{compare: {experiment: m, control: l, status: 503, tolerance: 12}}`, another(0), pass, ""},
+			{"two loads after each other", `{compare: {experiment: m, control: l, status: 503, tolerance: 12}}`, another(10 * time.Second), open, "did not run at the same time"},
+			{"one after the other", `{compare: {experiment: v2, control: v1, load: l, by: value, status: 503, tolerance: 30}}`, last(50, func(r *loadgen.Result) { r.Value = "v2" }), open, "did not run at the same time"},
+			{"no control", `{compare: {experiment: v1, control: v2, load: l, by: value, status: 503, tolerance: 30}}`, nil, open, "no requests of v2"},
+			{"a request of both", `{compare: {experiment: v1, control: v2, load: l, by: b.version, status: 503, tolerance: 30}}`, func(r *record.Run) {
+				both := r.Hops[2]
+				both.UpstreamAddress = ""
+				r.Hops = append(r.Hops, both)
+			}, open, "belongs to no side"},
+			{"no load", `{phase: quiet, compare: {experiment: m, control: l, status: 503, tolerance: 20}}`, nil, open, ""},
+		},
+		"amplification": {
+			{"one each", `{amplification: {load: l, from: a, to: b, want: 1, tolerance: 0.5, max: 3}}`, nil, pass, "100 requests led to 100 attempts a -> b, 1 each"},
+			{"always three", `{amplification: {load: l, to: b, want: 1, tolerance: 0.5, max: 3}}`, tries(3), fail, ""},
+			{"three wanted", `{amplification: {load: l, to: b, want: 3, tolerance: 0.5, max: 3}}`, tries(3), pass, ""},
+			{"more than there can be", `{amplification: {load: l, to: b, want: 1, tolerance: 0.5, max: 3}}`, func(r *record.Run) { r.Hops[2].Attempts = 9 }, fail, "one request led to 9 attempts anyone -> b (trace 00000000000000000000000000000001)"},
+			{"too few to tell", `{amplification: {load: l, to: b, want: 1, tolerance: 0.05, max: 3}}`, nil, open, "which need"},
+			{"nobody got there", `{amplification: {load: l, to: b, want: 1, tolerance: 0.5, max: 3}}`, tries(0), open, "no attempts"},
+			{"no logs", `{amplification: {load: l, to: b, want: 1, tolerance: 0.5, max: 3}}`, noHops, open, ""},
+			{"no load", `{phase: quiet, amplification: {load: l, to: b, want: 1, tolerance: 0.5, max: 3}}`, nil, open, ""},
 		},
 	} {
 		t.Run(kind, func(t *testing.T) {
@@ -276,7 +405,7 @@ func TestKinds(t *testing.T) {
 		})
 		require.Contains(t, Kinds(), kind)
 	}
-	require.Len(t, Kinds(), 8)
+	require.Len(t, Kinds(), 12)
 }
 
 // A pass of one kind, with nothing of what it stands on, is never a pass.
@@ -290,6 +419,14 @@ func TestNothingNeverPasses(t *testing.T) {
 		`{recovery: {load: l, within: 1s, success: "100%"}}`,
 		`{ejected: {proxy: gw, to: a, workloads: []}}`,
 		`{split: {load: l, want: {v1: 100}, tolerance: 100}}`,
+		`{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 50, sequential: true}}`,
+		`{split: {load: l, by: a.version, want: {v1: 100}, tolerance: 100}}`,
+		`{rate: {load: l, status: 503, want: 0, tolerance: 99}}`,
+		`{rate: {from: a, to: b, flags: UF, want: 0, tolerance: 99, sequential: true}}`,
+		`{quantile: {load: l, q: 0.5, below: 1h}}`,
+		`{compare: {experiment: l, control: m, status: 503, tolerance: 99}}`,
+		`{compare: {experiment: v1, control: v2, load: l, by: value, q: 0.5, ratio: 1000}}`,
+		`{amplification: {load: l, to: a, want: 1, tolerance: 5, max: 3}}`,
 	} {
 		r := &record.Run{Start: start, Phases: []record.Phase{{Name: "all", To: time.Second}}, Loads: []loadgen.Summary{{Name: "l"}}}
 		r.Scenario.Spec.Load = []spec.Load{{Name: "l"}}

@@ -24,8 +24,11 @@ func load(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 		out = append(out, compare("success", *c.Success, part(*c.Success, successes(results), n), n))
 	}
 	statuses, values := map[string]int{}, map[string]int{}
-	latencies := make([]time.Duration, n)
+	latencies, answered := make([]time.Duration, n), 0
 	for i := range results {
+		if results[i].Err == "" {
+			answered++
+		}
 		statuses[fmt.Sprint(results[i].Status)]++
 		values[results[i].Value]++
 		latencies[i] = results[i].Latency()
@@ -52,6 +55,11 @@ func load(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 		if q.bound == nil {
 			continue
 		}
+		if answered == 0 {
+			// Requests that fail at once are not fast.
+			out = append(out, inconclusive("no request of load %s had an answer in phase %s, so there is no %s", c.Load, p.Name, q.name))
+			continue
+		}
 		// A quantile needs at least one observation beyond it.
 		if need := int(math.Round(1 / (1 - min(q.q, .999)))); q.q < 1 && n < need {
 			out = append(out, inconclusive("%s needs %d requests, the phase %s has %d", q.name, need, p.Name, n))
@@ -66,9 +74,11 @@ func load(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 func successes(results []loadgen.Result) int {
 	n := 0
 	for i := range results {
-		if results[i].Err == "" && results[i].Status < 500 {
+		if succeeded(&results[i]) {
 			n++
 		}
 	}
 	return n
 }
+
+func succeeded(r *loadgen.Result) bool { return r.Err == "" && r.Status < 500 }

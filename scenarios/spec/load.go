@@ -65,6 +65,7 @@ func Parse(f config.File, fsys fs.FS, dir, display string) (*File, diag.List) {
 	c.timeline()
 	c.checks()
 	c.guardRails()
+	c.statistics()
 	return out, problems
 }
 
@@ -268,7 +269,7 @@ func (c *checker) checks() {
 			c.problems.Hint("the phases are %s", strings.Join(c.file.PhaseNames(), ", "))
 		}
 		for _, l := range []struct{ at, name string }{
-			{".load", check.Load}, {".split.load", splitLoad(check)}, {".recovery.load", recoveryLoad(check)},
+			{".load", check.Load}, {".recovery.load", recoveryLoad(check)},
 		} {
 			if l.name != "" && !loads[l.name] {
 				c.errorf("UNKNOWN-LOAD", at+l.at, "there is no load %q", l.name)
@@ -276,13 +277,10 @@ func (c *checker) checks() {
 		}
 		if n := check.Kinds(); len(n) != 1 {
 			c.errorf("BAD-CHECK", at, "a check is of one kind; this one is %s", strings.Join(append(n, map[bool]string{true: "none"}[len(n) == 0]), " and "))
-			c.problems.Hint("kinds are load (with success, status, p50 to p99, min, max, values), requests, split, promql, counter, trace, recovery, ejected")
+			c.problems.Hint("kinds are load (with success, status, p50 to p99, min, max, values), requests, split, rate, quantile, compare, amplification, promql, counter, trace, recovery, ejected")
 		}
 		if loads[check.Load] && !valued[check.Load] && len(check.Values) > 0 {
 			c.errorf("NO-VALUE", at+".values", "the load %q keeps no values; give it a value: header or body", check.Load)
-		}
-		if s := check.Split; s != nil && loads[s.Load] && !valued[s.Load] {
-			c.errorf("NO-VALUE", at+".split.load", "the load %q keeps no values; give it a value: header or body", s.Load)
 		}
 		c.checkKind(at, check)
 		c.bounds(at, check)
@@ -363,18 +361,6 @@ func (c *checker) checkKind(at string, k Check) {
 	if (k.PromQL != "") != (k.Is != nil) {
 		c.errorf("BAD-CHECK", at, "promql and is go together")
 	}
-	if s := k.Split; s != nil {
-		sum := 0.0
-		for _, v := range s.Want {
-			sum += v
-		}
-		if sum < 99.999 || sum > 100.001 {
-			c.errorf("BAD-VALUE", at+".split.want", "the shares sum to %g, not to 100", sum)
-		}
-		if s.Tolerance <= 0 {
-			c.errorf("MISSING-FIELD", at+".split.tolerance", "a split needs a tolerance in percentage points")
-		}
-	}
 }
 
 func (c *checker) guardRails() {
@@ -388,13 +374,6 @@ func (c *checker) guardRails() {
 			c.errorf("BAD-VALUE", at+".success", "a guard rail compares a percentage, such as \"< 50%%\"")
 		}
 	}
-}
-
-func splitLoad(c Check) string {
-	if c.Split == nil {
-		return ""
-	}
-	return c.Split.Load
 }
 
 func recoveryLoad(c Check) string {
@@ -414,6 +393,10 @@ func (c Check) Kinds() []string {
 		{"load", c.Load != ""},
 		{"requests", c.Requests != nil},
 		{"split", c.Split != nil},
+		{"rate", c.Rate != nil},
+		{"quantile", c.Quantile != nil},
+		{"compare", c.Compare != nil},
+		{"amplification", c.Amplification != nil},
 		{"promql", c.PromQL != ""},
 		{"counter", c.Counter != nil},
 		{"trace", c.Trace != nil},

@@ -37,7 +37,7 @@ spec:
   checks:
     - {phase: slow, load: readers, success: ">= 99%", status: {200: "100%"}, p99: "< 200ms", values: {v1: "100%"}}
     - {requests: {from: a, to: b}, share: "100%", count: "> 5"}
-    - {split: {load: readers, want: {v1: 90, v2: 10}, tolerance: 3}}
+    - {split: {load: readers, want: {v1: 90, v2: 10}, tolerance: 12}}
     - {promql: up, is: "> 0"}
     - {counter: {proxy: a, name: x, delta: "0"}}
     - {recovery: {load: plain, within: 1s, success: "100%"}}
@@ -141,7 +141,7 @@ func TestProblems(t *testing.T) {
 		{"share without requests", "is: \"> 0\"", "is: \"> 0\", share: \"5%\"", "BAD-CHECK", "{promql"},
 		{"promql without is", ", is: \"> 0\"", "", "BAD-CHECK", "{promql"},
 		{"shares that sum to 99", "v2: 10", "v2: 9", "BAD-VALUE", "want: {"},
-		{"no tolerance", ", tolerance: 3", "", "MISSING-FIELD", "split: {"},
+		{"no tolerance", ", tolerance: 12", "", "MISSING-FIELD", "split: {"},
 		{"values of a load without", "{promql: up, is: \"> 0\"}", "{load: plain, values: {v3: \"0\"}}", "NO-VALUE", "values: {v3"},
 		{"a split of a load without", "split: {load: readers", "split: {load: plain", "NO-VALUE", "plain, want"},
 		{"a status that is none", "status: {200:", "status: {2xx:", "BAD-VALUE", "\"100%\"}, p99"},

@@ -85,6 +85,20 @@ func (n *names) service(at, name string) {
 	}
 }
 
+// called checks a workload, or a service, that is called.
+func (n *names) called(at, name string) {
+	if !n.services[name] {
+		n.workload(at, name)
+	}
+}
+
+// by checks the workload whose label tells requests apart.
+func (n *names) by(at, by string) {
+	if b, err := ParseBy(by); err == nil {
+		n.called(at+".by", b.Workload)
+	}
+}
+
 func (n *names) item(at string, item Item) {
 	if f := item.Fault; f != nil {
 		for kind, h := range map[string]*HTTPFault{"delay": f.Delay, "abort": f.Abort} {
@@ -121,6 +135,20 @@ func (n *names) check(at string, c Check) {
 	if q := c.Requests; q != nil {
 		n.workload(at+".requests.from", q.From)
 		n.workload(at+".requests.to", q.To)
+	}
+	if c.Split != nil {
+		n.by(at+".split", c.Split.By)
+	}
+	if q := c.Rate; q != nil {
+		n.workload(at+".rate.from", q.From)
+		n.called(at+".rate.to", q.To)
+	}
+	if c.Compare != nil {
+		n.by(at+".compare", c.Compare.By)
+	}
+	if q := c.Amplification; q != nil {
+		n.workload(at+".amplification.from", q.From)
+		n.called(at+".amplification.to", q.To)
 	}
 	if c.Counter != nil {
 		n.workload(at+".counter.proxy", c.Counter.Proxy)

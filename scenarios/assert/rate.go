@@ -1,0 +1,92 @@
+package assert
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/squallmesh/squall/scenarios/record"
+	"github.com/squallmesh/squall/scenarios/spec"
+	"github.com/squallmesh/squall/scenarios/stat"
+)
+
+// rate tests the share of one outcome, of requests or of calls between workloads.
+func rate(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
+	k, t := c.Rate, declared(r, &c)
+	results := due(r, p, k.Load)
+	if len(results) == 0 {
+		return lacking(t, "load %s sent nothing in phase %s", orAny(k.Load), p.Name)
+	}
+	var hits []bool
+	what := "share of " + outcomeOf(k.Answer)
+	if k.From != "" || k.To != "" {
+		who := fmt.Sprintf("calls %s -> %s", orAny(k.From), orAny(k.To))
+		for _, call := range calls(r, results, &spec.Requests{From: k.From, To: k.To}) {
+			hits = append(hits, (k.Status == nil || call.hop.Status == *k.Status) && (k.Flags == "" || call.hop.HasFlag(k.Flags)))
+		}
+		if len(hits) == 0 {
+			return lacking(t, "there were no %s in phase %s", who, p.Name)
+		}
+		what = "share of " + who
+		if k.Flags != "" {
+			what += " with flag " + k.Flags
+		}
+		if k.Status != nil {
+			what += fmt.Sprintf(" with status %d", *k.Status)
+		}
+	} else {
+		kept := false
+		for i := range results {
+			hits = append(hits, matches(k.Answer, &results[i]))
+			kept = kept || results[i].Value != ""
+		}
+		if k.Value != "" && !kept {
+			return lacking(t, "load %s kept no value of any answer in phase %s", k.Load, p.Name)
+		}
+	}
+	test := k.Test(t.Errors)
+	decision, n := stat.Open, len(hits)
+	if k.Sequential {
+		running := test.Sequential()
+		for _, hit := range hits {
+			if running.Add(map[bool]int{true: 0, false: 1}[hit]) != stat.Open {
+				break
+			}
+		}
+		decision, n = running.End(), running.Taken()
+		t.DecidedAt = at(decision, n)
+	}
+	x := 0
+	for _, hit := range hits[:n] {
+		if hit {
+			x++
+		}
+	}
+	if !k.Sequential {
+		decision = test.Judge(x, n)
+	}
+	ci := interval(what, percent, share(x, n), test.Interval(x, n), 100)
+	t.Intervals = []record.Interval{ci}
+	o := decided(t, decision, n, fmt.Sprintf("%s is %d of %d (%.2f%%), wanted %g%% within %g points", what, x, n, 100*share(x, n), k.Want, k.Tolerance))
+	o.measured, o.want = what+" "+within(ci), fmt.Sprintf("%g%% within %g points", k.Want, k.Tolerance)
+	return o
+}
+
+// outcomeOf describes what came back.
+func outcomeOf(a spec.Answer) string {
+	var out []string
+	if a.Success {
+		out = append(out, "successes")
+	}
+	if a.Status != nil {
+		out = append(out, fmt.Sprintf("status %d", *a.Status))
+	}
+	if a.Value != "" {
+		out = append(out, fmt.Sprintf("value %q", a.Value))
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Headers)) {
+		out = append(out, fmt.Sprintf("%s: %s", name, a.Headers[name]))
+	}
+	return strings.Join(out, " and ")
+}
