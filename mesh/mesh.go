@@ -40,6 +40,7 @@ type Mesh struct {
 	// mu guards the rest, and lets one change happen at a time.
 	mu        sync.Mutex
 	docs      config.Set
+	builder   config.Builder
 	workloads []*model.Workload
 	proxies   []*model.Proxy
 	snapshot  model.Snapshot
@@ -97,7 +98,7 @@ func (m *Mesh) apply(ctx context.Context, req ApplyRequest) (ApplyResponse, erro
 	if req.Workloads != nil {
 		workloads, proxies = m.reuse(req.Workloads)
 	}
-	snap, more := config.Build(next, m.snapshot, workloads)
+	snap, more := m.builder.Build(next, m.snapshot, workloads)
 	problems.Add(more...)
 	if err := problems.Err(); err != nil {
 		return ApplyResponse{Diagnostics: problems.Sorted()}, err

@@ -16,31 +16,49 @@ type build struct {
 	set   Set
 	snap  model.Snapshot
 	diags diag.List
+	// found holds the findings of each document that has some.
+	found map[*Document]diag.List
+	// delegating says that some rule hands over to another.
+	delegating bool
 }
 
 // Build gives the snapshot of all documents and of the workloads that run, and says what is wrong with it. It starts from
 // an older snapshot (the zero Snapshot with Mesh set, or nothing, for the first): what did not change keeps its pointer, and
 // running faults stay. With errors among the findings the snapshot is base itself.
 func Build(s Set, base model.Snapshot, workloads []*model.Workload) (model.Snapshot, diag.List) {
+	return new(Builder).Build(s, base, workloads)
+}
+
+func newBuild(s Set, base model.Snapshot) *build {
 	if base.Mesh == nil {
 		base.Mesh = model.DefaultMesh()
 	}
-	b := &build{set: s, snap: base}
+	b := &build{set: s, snap: base, found: map[*Document]diag.List{}}
 	b.domain = base.Mesh.Domain
+	b.resolver.services = base.Services
+	return b
+}
+
+// whole converts all documents.
+func (b *build) whole(workloads []*model.Workload) {
 	b.workloads(workloads)
 	services, fixed := b.allServices()
 	b.endpoints(services, fixed, workloads)
 	b.destinationRules()
-	for _, doc := range s.ofKind(kindDeployment) {
-		b.deployment(doc)
+	for _, doc := range b.set.ofKind(kindDeployment) {
+		b.of(doc, func() { b.deployment(doc) })
 	}
 	b.gateways()
 	b.virtualServices()
-	found := finished(b.diags)
-	if found.HasErrors() {
-		return base, found
+}
+
+// of notes what the conversion of a document finds.
+func (b *build) of(doc *Document, convert func()) {
+	before := len(b.diags)
+	convert()
+	if len(b.diags) > before {
+		b.found[doc] = append(b.found[doc], b.diags[before:]...)
 	}
-	return b.snap, found
 }
 
 // Services gives the services that the documents describe, by host; findings are left to Build. Domain is that of the mesh,
@@ -49,7 +67,7 @@ func Services(s Set, domain string) []*model.Service {
 	if domain == "" {
 		domain = model.DefaultMesh().Domain
 	}
-	b := &build{set: s}
+	b := newBuild(s, model.Snapshot{})
 	b.domain = domain
 	services, _ := b.allServices()
 	return services
@@ -92,11 +110,15 @@ func (b *build) allServices() ([]*model.Service, map[string]*model.Endpoints) {
 	want := map[string]*model.Service{}
 	fixed := map[string]*model.Endpoints{}
 	for _, doc := range b.set.ofKind(kindService) {
-		s := b.service(doc)
-		want[s.Host] = s
+		b.of(doc, func() {
+			s := b.service(doc)
+			want[s.Host] = s
+		})
 	}
 	for _, doc := range b.set.ofKind(kindServiceEntry) {
-		services, endpoints := b.serviceEntry(doc)
+		var services []*model.Service
+		var endpoints []*model.Endpoints
+		b.of(doc, func() { services, endpoints = b.serviceEntry(doc) })
 		for _, s := range services {
 			if other := want[s.Host]; other != nil {
 				r := b.reporter(doc)
@@ -141,7 +163,8 @@ func (b *build) destinationRules() {
 	want := map[string]*model.DestinationRule{}
 	hosts := map[[2]string]*model.DestinationRule{}
 	for _, doc := range b.set.ofKind(kindDestinationRule) {
-		d := b.destinationRule(doc)
+		var d *model.DestinationRule
+		b.of(doc, func() { d = b.destinationRule(doc) })
 		d = same(b.snap.DestinationRules.At(d.Key()), d)
 		want[d.Key()] = d
 		at := [2]string{d.Namespace, d.Host}
@@ -167,8 +190,10 @@ func (b *build) destinationRules() {
 func (b *build) gateways() {
 	want := map[string]*model.Gateway{}
 	for _, doc := range b.set.ofKind(kindGateway) {
-		g := b.gateway(doc)
-		want[g.Key()] = g
+		b.of(doc, func() {
+			g := b.gateway(doc)
+			want[g.Key()] = g
+		})
 	}
 	b.snap.Gateways = settle(b.snap.Gateways, want)
 }
@@ -176,8 +201,9 @@ func (b *build) gateways() {
 func (b *build) virtualServices() {
 	var rules []*convertedRule
 	for _, doc := range b.set.ofKind(kindVirtualService) {
-		rules = append(rules, b.virtualService(doc))
+		b.of(doc, func() { rules = append(rules, b.virtualService(doc)) })
 	}
+	b.delegating = slices.ContainsFunc(rules, (*convertedRule).delegating)
 	b.delegates(rules)
 	b.meshHosts(rules)
 	want := map[string]*model.VirtualService{}
