@@ -44,6 +44,9 @@ func markdownChecks(b *strings.Builder, res Result) {
 		fmt.Fprintf(b, "| %s %s | %s | %s | %s | %s | %d | %s |\n", mark(c.Verdict), c.Verdict, escape(c.Name), escape(c.Phase), code(c.Measured), code(c.Want), c.Samples, code(c.Pos.String()))
 	}
 	b.WriteString("\n")
+	if res.Declared != nil {
+		fmt.Fprintf(b, "%s\n\n", res.Declared)
+	}
 	for _, c := range res.Checks {
 		if c.Verdict != record.Pass {
 			fmt.Fprintf(b, "- %s %s: %s\n", mark(c.Verdict), escape(c.Name), escape(c.Reason))

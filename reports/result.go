@@ -26,9 +26,11 @@ type Result struct {
 	// Versions of what ran.
 	Versions Versions `json:"versions"`
 	Checks   []Check  `json:"checks"`
-	Phases   []Phase  `json:"phases"`
-	Events   []Event  `json:"events"`
-	Loads    []Load   `json:"loads"`
+	// Declared sums up the error rates that checks declare; absent if none does.
+	Declared *Declared `json:"declared,omitempty"`
+	Phases   []Phase   `json:"phases"`
+	Events   []Event   `json:"events"`
+	Loads    []Load    `json:"loads"`
 	// Ejections are the times that proxies kept endpoints out.
 	Ejections []Ejection `json:"ejections,omitempty"`
 	// Notes are what a reader must know, Gaps why the run cannot be judged.
@@ -59,6 +61,8 @@ type Check struct {
 	Want     string `json:"want,omitempty"`
 	// Samples is how many observations stand behind the verdict.
 	Samples int `json:"samples"`
+	// Test is what a check with declared error rates did: the rates, intervals, the sample that it needed.
+	Test *record.Test `json:"test,omitempty"`
 	// Pos is where the check is written.
 	Pos diag.Pos `json:"pos"`
 	// Query is what a check with PromQL was given.
@@ -137,7 +141,8 @@ func NewResult(r *record.Run) Result {
 		Verdict: verdict(r), Reason: record.Redact(r.Reason), Seconds: seconds(length(r)), Seed: r.Seed,
 		Versions: Versions{Squall: r.Squall, Envoy: r.Envoy, Platform: r.Platform},
 		Checks:   checks(r), Phases: []Phase{}, Events: []Event{}, Loads: []Load{},
-		Notes: redactAll(r.Notes), Gaps: redactAll(r.Gaps), Warnings: warnings(r),
+		Declared: declaredOf(r),
+		Notes:    redactAll(r.Notes), Gaps: redactAll(r.Gaps), Warnings: warnings(r),
 		Aborted: record.Redact(r.Aborted), Broken: record.Redact(r.Broken),
 	}
 	if out.Verdict != r.Verdict && out.Reason == "" {
@@ -183,7 +188,7 @@ func checks(r *record.Run) []Check {
 	for i, c := range r.Checks {
 		check := Check{
 			Name: record.Redact(c.Name), Phase: c.Phase, Verdict: c.Verdict, Reason: record.Redact(c.Reason),
-			Measured: record.Redact(c.Measured), Want: record.Redact(c.Want), Samples: c.Samples, Pos: c.Pos,
+			Measured: record.Redact(c.Measured), Want: record.Redact(c.Want), Samples: c.Samples, Test: c.Test, Pos: c.Pos,
 		}
 		if q, ok := r.PromQL[i]; ok {
 			check.Query = &Query{Query: record.Redact(q.Query), Error: record.Redact(q.Error), Samples: []Sample{}}

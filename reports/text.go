@@ -32,6 +32,9 @@ func Text(w io.Writer, r *record.Run, colour bool) error {
 			fmt.Fprintf(&b, "      %s: %s\n", plain(where(c)), plain(c.Reason))
 		}
 	}
+	if res.Declared != nil {
+		fmt.Fprintf(&b, "  %s\n", res.Declared)
+	}
 	for _, g := range res.Gaps {
 		fmt.Fprintf(&b, "  gap: %s\n", plain(g))
 	}

@@ -58,7 +58,7 @@ Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab cou
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of ids and random pacing; 0 draws one, which is printed")
 	c.Flags().BoolVar(&f.list, "list", false, "list the scenarios and stop")
-	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and stop")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything, say how many samples checks need, and stop")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end a scenario that takes longer, as an error; 0 is 3 minutes more than its load")
 	c.Flags().StringVar(&f.junit, "junit", "", "file for one JUnit report of all scenarios; OUT/junit.xml with --out")
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
@@ -89,8 +89,7 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 		return nil
 	}
 	if f.dryRun {
-		_, err := fmt.Fprintf(env.stdout, "%d scenarios are valid\n", len(jobs))
-		return err
+		return printPlans(env.stdout, jobs)
 	}
 	b, err := findEnvoy(ctx, env, f.envoy)
 	if err != nil {

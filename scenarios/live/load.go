@@ -55,7 +55,7 @@ func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
 	}
 	out := loadgen.Load{
 		Name: l.Name, Seed: r.opts.Seed, Pacer: pacer, Duration: l.Duration.D(), Timeout: l.Timeout.D(),
-		Headers: []string{"x-envoy-overloaded"},
+		Headers: append([]string{"x-envoy-overloaded"}, r.file.AnswerHeaders()...),
 		// Latency counts from when a request was due, so a little lateness is in it; much of it means another rate than stated.
 		Tolerance: loadgen.Tolerance{Late: late},
 	}
