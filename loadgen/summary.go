@@ -23,6 +23,8 @@ type Summary struct {
 	P99Lag time.Duration `json:"p99Lag"`
 	// Behind tells that the stated rate was not offered: results prove nothing about what was under load.
 	Behind bool `json:"behind"`
+	// Stopped tells that the run was stopped before the schedule was over, and that this alone is why it is Behind.
+	Stopped bool `json:"stopped,omitempty"`
 	// Reason is a sentence that says why it is Behind; empty if it is not.
 	Reason string `json:"reason,omitempty"`
 }
@@ -55,15 +57,16 @@ func (t *tally) summary(l *Load) Summary {
 		s.Late++
 	}
 	switch {
-	case s.Sent < s.Offered:
-		s.Reason = fmt.Sprintf("load %s: %d of %d requests were never sent, the run was stopped before they were due or could be sent",
-			l.Name, s.Offered-s.Sent, s.Offered)
 	case t.exhausted > 0:
 		s.Reason = fmt.Sprintf("load %s: for %d of %d requests this machine had no file descriptor or port left: raise its limits or set a bound of connections",
 			l.Name, t.exhausted, s.Sent)
 	case float64(s.Late) > tolerance.Share*float64(s.Sent):
 		s.Reason = fmt.Sprintf("load %s: %.1f %% of %d requests were sent more than %s late, the worst by %s: this machine could not offer %s",
 			l.Name, 100*float64(s.Late)/float64(s.Sent), s.Sent, tolerance.Late, s.MaxLag.Round(time.Millisecond), l.Pacer)
+	case s.Sent < s.Offered:
+		s.Stopped = true
+		s.Reason = fmt.Sprintf("load %s: %d of %d requests were never sent, the run was stopped before they were due or could be sent",
+			l.Name, s.Offered-s.Sent, s.Offered)
 	}
 	s.Behind = s.Reason != ""
 	return s

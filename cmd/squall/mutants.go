@@ -12,6 +12,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/scenarios/assert"
 	"github.com/squallmesh/squall/scenarios/record"
 )
 
@@ -65,6 +66,7 @@ Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not 
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of ids and random pacing")
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
+	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end a mutant that takes longer, as an error; 0 is 3 minutes more than its load")
 	return c
 }
 
@@ -93,11 +95,25 @@ func loadMutants(env *environment, args []string) (jobs []job, mutants []mutant,
 				}
 				j, more := loadScenario(env, path, m.Edits...)
 				problems.Add(more...)
+				j.decided = failed
 				jobs, mutants = append(jobs, j), append(mutants, m)
 			}
 		}
 	}
 	return jobs, mutants, problems.Err()
+}
+
+// failed says whether a run that goes on will fail in any case: a check of a phase that is over fails, by what is complete then.
+func failed(sofar *record.Run) bool {
+	assert.Judge(sofar, func(string) diag.Pos { return diag.Pos{} })
+	for i, res := range sofar.Checks {
+		c := sofar.Scenario.Spec.Checks[i]
+		// Calls, traces and metrics are made from logs, of which some may still come.
+		if res.Verdict == record.Fail && (c.Load != "" || c.Split != nil || c.Counter != nil) {
+			return true
+		}
+	}
+	return false
 }
 
 func runMutants(ctx context.Context, env *environment, f runFlags, args []string) error {

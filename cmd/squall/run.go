@@ -73,6 +73,8 @@ type job struct {
 	appDir string
 	// sources are the scenario's file, first, and its rules, as they were read.
 	sources []config.File
+	// decided tells that a run's verdict is known, which stops it; nil never does.
+	decided func(*record.Run) bool
 	// bundle is the folder for what the run leaves behind; empty for none.
 	bundle string
 }
@@ -168,7 +170,7 @@ func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j
 		defer func() { err = errors.Join(err, owner.Close()) }()
 		options := live.Options{
 			Squall: env.self, Envoy: b, Owner: owner, Dir: dir, App: j.app, AppDir: j.appDir, Env: appEnvironment(env),
-			Seed: f.seed, Version: version, Progress: env.stderr,
+			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided,
 		}
 		if j.bundle != "" {
 			file, err := createRecord(j)

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -64,6 +65,17 @@ func (w *windows) read(ctx context.Context, phase string, put func(*record.Windo
 		})
 	}
 	_ = g.Wait()
+}
+
+// copied are the counters read so far.
+func (w *windows) copied() map[string]map[string]record.Window {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[string]map[string]record.Window{}
+	for phase, all := range w.r.run.Counters {
+		out[phase] = maps.Clone(all)
+	}
+	return out
 }
 
 // ejectionPoll is how often a proxy is asked for the endpoints it has thrown out.

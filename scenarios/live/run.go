@@ -41,6 +41,9 @@ type Options struct {
 	Version string
 	// Record takes the file of the run, while it goes on; nil writes none.
 	Record io.Writer
+	// Decided is asked whenever a phase is over, with what is known by then of the load and the counters; a run whose verdict is
+	// decided is stopped. Nil asks nobody.
+	Decided func(*record.Run) bool
 	// Progress takes lines for people; nil discards.
 	Progress io.Writer
 	Log      *slog.Logger
@@ -75,15 +78,19 @@ type runner struct {
 	mu      sync.Mutex
 	results []loadgen.Result
 	// more is closed and replaced whenever a result comes.
-	more  chan struct{}
-	slots int
-	down  bool
+	more    chan struct{}
+	slots   int
+	windows *windows
+	// over are phases that have ended; decided are those of a run that was stopped because its verdict is known.
+	over    chan record.Phase
+	decided []record.Phase
+	down    bool
 }
 
 // Run runs a scenario. The error says why there is nothing to judge: the lab did not start, or broke. A record comes with
 // it as far as it got.
 func Run(ctx context.Context, o Options, f *spec.File) (*record.Run, error) {
-	r := &runner{opts: o, file: f, more: make(chan struct{}), tcpLoads: map[string]bool{}, run: &record.Run{
+	r := &runner{opts: o, file: f, more: make(chan struct{}), over: make(chan record.Phase, 1+len(f.Spec.Timeline)), tcpLoads: map[string]bool{}, run: &record.Run{
 		Scenario: f.Scenario, File: f.Name, Seed: o.Seed, Platform: "loopback", Envoy: o.Envoy.Version.String(),
 		Squall: o.Version, Warmup: f.WarmupTime(), Counters: map[string]map[string]record.Window{},
 	}}
@@ -136,7 +143,11 @@ func (r *runner) do(ctx context.Context) (err error) {
 	if err := r.makeLoads(); err != nil {
 		return err
 	}
-	if err := r.drive(ctx); err != nil && r.run.Aborted == "" {
+	err = r.drive(ctx)
+	switch {
+	case errors.Is(err, errDecided):
+		r.stopEarly()
+	case err != nil && r.run.Aborted == "":
 		return err
 	}
 	r.settle(ctx)
@@ -183,6 +194,7 @@ func (r *runner) drive(ctx context.Context) error {
 			return err
 		})
 	}
+	r.windows = r.newWindows()
 	stop, stopped := context.WithCancel(ctx)
 	g.Go(func() error {
 		defer stopped()
@@ -191,6 +203,7 @@ func (r *runner) drive(ctx context.Context) error {
 	})
 	g.Go(func() error { return r.timeline(ctx) })
 	g.Go(func() error { return r.keepRecord(stop) })
+	g.Go(func() error { return r.watchVerdict(stop) })
 	g.Go(func() error { return r.watchEjections(stop) })
 	g.Go(func() error { return r.guardRails(stop) })
 	g.Go(func() error {

@@ -39,14 +39,14 @@ func (r *runner) timeline(ctx context.Context) error {
 	}
 	begins := make([]time.Duration, len(items))
 	ends := make([]time.Duration, len(items))
-	windows := r.newWindows()
+	windows := r.windows
 	if err := r.sleepUntil(ctx, 0); err != nil {
 		return err
 	}
 	windows.begin(ctx, "all")
 	windows.begin(ctx, "before")
 	g, during := errgroup.WithContext(ctx)
-	previous := ""
+	previous, open := "", 0
 	for n, i := range order {
 		item := items[i]
 		if err := r.sleepUntil(during, item.At.D()); err != nil {
@@ -55,9 +55,11 @@ func (r *runner) timeline(ctx context.Context) error {
 		r.quiesce(during, item.At.D()-guard)
 		if n == 0 {
 			windows.end(during, "before")
+			r.ended(record.Phase{Name: "before", To: item.At.D() - guard})
 		}
 		if previous != "" && item.Name != "" {
 			windows.end(during, previous)
+			r.ended(record.Phase{Name: previous, From: begins[open], To: item.At.D() - guard})
 			previous = ""
 		}
 		h := r.happenings[i]
@@ -75,7 +77,7 @@ func (r *runner) timeline(ctx context.Context) error {
 		if item.Name != "" {
 			windows.begin(during, item.Name)
 			if item.For == 0 {
-				previous = item.Name
+				previous, open = item.Name, i
 			}
 		}
 		r.run.Events[i] = e
@@ -93,6 +95,7 @@ func (r *runner) timeline(ctx context.Context) error {
 			}
 			if item.Name != "" && item.For > 0 {
 				windows.end(during, item.Name)
+				r.ended(record.Phase{Name: item.Name, From: e.At, To: min(r.file.End(), until-guard)})
 			}
 			if h.end != nil {
 				if err := h.end(during); err != nil {
