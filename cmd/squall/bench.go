@@ -30,6 +30,7 @@ var benchParts = []struct {
 	name    string
 	measure func(*bench, context.Context) error
 }{
+	{"xds", (*bench).xds},
 	{"control", (*bench).control},
 	{"barrier", (*bench).barrier},
 	{"inplace", (*bench).inPlace},

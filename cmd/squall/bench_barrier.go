@@ -158,7 +158,7 @@ func (b *bench) sumUp() {
 	}
 }
 
-func sortedNames(m map[string]int) []string {
+func sortedNames[V any](m map[string]V) []string {
 	var out []string
 	for name := range m {
 		out = append(out, name)

@@ -88,7 +88,7 @@ func TestStepByStepGivesWhatAllAtOnceGives(t *testing.T) {
 		snap, problems := m.Build(set, model.Snapshot{}, nil)
 		require.Empty(t, problems.Text())
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			next := set
+			var next config.Set
 			if set.Len() > 0 && rapid.IntRange(0, 5).Draw(t, "remove") == 0 {
 				docs := set.Documents()
 				d := docs[rapid.IntRange(0, len(docs)-1).Draw(t, "which")]

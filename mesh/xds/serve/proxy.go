@@ -160,6 +160,10 @@ func (p *proxy) pending(typ translate.Type) (additions, removals []sentChange) {
 			}
 		})
 	}
+	if len(additions)+len(removals)+len(t.rejected) == 0 {
+		// The same content: taken over as it is, it shares all nodes with the view, and the next comparison is short.
+		t.held = layers(p.view, typ)
+	}
 	return additions, removals
 }
 
@@ -290,8 +294,12 @@ func (p *proxy) repeatEndpoints(changes []sentChange) {
 // withAsked adds names that the proxy asked for and that are not among the changes: it may have dropped them since.
 func (p *proxy) withAsked(typ translate.Type, changes []sentChange) []sentChange {
 	t := &p.types[typ]
+	changed := make(map[string]bool, len(changes))
+	for _, c := range changes {
+		changed[c.name] = true
+	}
 	for _, name := range t.asked {
-		if slices.ContainsFunc(changes, func(c sentChange) bool { return c.name == name }) {
+		if changed[name] {
 			continue
 		}
 		for layer, table := range layers(p.view, typ) {

@@ -104,6 +104,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
+// Marshals counts how often a resource was marshalled since the start.
+func (s *Server) Marshals() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tr.Marshals
+}
+
 // moved wakes those who wait for proxies. The caller holds s.mu.
 func (s *Server) moved() {
 	close(s.changed)

@@ -241,6 +241,8 @@ func (t *Translator) rebuild() {
 			t.run(n)
 		}
 	}
+	// A map keeps the size that it once had, and going through it would cost that ever after.
+	t.dirty = map[nodeID]*node{}
 }
 
 func (t *Translator) run(n *node) {
