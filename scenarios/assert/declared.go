@@ -68,7 +68,11 @@ func interval(of, unit string, value float64, i stat.Interval, scale float64) re
 
 // within writes an interval: 79.2% in 78.1% to 80.3%.
 func within(i record.Interval) string {
-	return fmt.Sprintf("%s in %s to %s", amount(i.Value, i.Unit, "none"), amount(i.Low, i.Unit, "anything"), amount(i.High, i.Unit, "anything"))
+	out := fmt.Sprintf("%s in %s to %s", amount(i.Value, i.Unit, "none"), amount(i.Low, i.Unit, "anything"), amount(i.High, i.Unit, "anything"))
+	if i.Unit == points || i.Unit == times {
+		out += " " + i.Unit
+	}
+	return out
 }
 
 func amount(v *float64, unit, missing string) string {
@@ -81,5 +85,5 @@ func amount(v *float64, unit, missing string) string {
 	case seconds:
 		return time.Duration(*v * 1e9).Round(10 * time.Microsecond).String()
 	}
-	return fmt.Sprintf("%.4g %s", *v, unit)
+	return fmt.Sprintf("%.4g", *v)
 }

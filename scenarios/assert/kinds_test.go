@@ -226,6 +226,8 @@ func TestKinds(t *testing.T) {
 			{"every sample holds", `{promql: x, is: "> 0"}`, samples(1, 2), pass, ""},
 			{"one does not", `{promql: x, is: "> 0"}`, samples(1, 0), fail, ""},
 			{"0/0", `{promql: x, is: "!= 7"}`, samples(math.NaN()), open, "not a number"},
+			{"1/0", `{promql: x, is: "> 0"}`, samples(math.Inf(1)), open, "infinite"},
+			{"1/0 that is too much", `{promql: x, is: "< 5"}`, samples(math.Inf(1)), fail, ""},
 			{"0/0 beside a fail", `{promql: x, is: "> 0"}`, samples(math.NaN(), 0), fail, ""},
 			{"no samples", `{promql: x, is: "== 0"}`, samples(), open, "no samples"},
 			{"an error", `{promql: x, is: "== 0"}`, func(r *record.Run) {
@@ -297,6 +299,10 @@ func TestKinds(t *testing.T) {
 				}
 			}, pass, ""},
 			{"calls that came nowhere", `{split: {load: l, by: b.version, want: {v1: 100}, tolerance: 5}}`, func(r *record.Run) { r.Hops[2].UpstreamAddress = "" }, fail, `1 of 100 gave ""`},
+			{"calls that were never let out", `{split: {load: l, by: b.version, want: {v1: 100}, tolerance: 6}}`, func(r *record.Run) {
+				r.Hops[2].UpstreamAddress, r.Hops[2].Attempts, r.Hops[2].Flags = "", 0, []string{"FI"}
+			}, pass, "v1 has 99 of 99"},
+			{"by the subset, never let out", `{split: {load: l, by: b.subset, want: {v1: 100}, tolerance: 6}}`, func(r *record.Run) { r.Hops[2].UpstreamAddress, r.Hops[2].Attempts = "", 0 }, fail, `100 of 100 gave ""`},
 			{"by a header", `{split: {load: l, by: "header:x-version", want: {v1: 100}, tolerance: 5}}`, last(100, func(r *loadgen.Result) { r.Header = map[string]string{"x-version": "v1"} }), pass, ""},
 			{"by status", `{split: {load: l, by: status, want: {200: 90, 503: 10}, tolerance: 20}}`, last(10, unavailable), pass, ""},
 			{"in order, early", `{split: {load: l, want: {v1: 50, v2: 50}, tolerance: 40, sequential: true}}`, func(r *record.Run) {

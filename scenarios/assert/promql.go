@@ -26,6 +26,10 @@ func query(r *record.Run, index int, c spec.Check, _ record.Phase) outcome {
 			out = append(out, inconclusive("a sample of the result is not a number: there was nothing to divide"))
 			continue
 		}
+		if math.IsInf(s.Value, 0) && c.Is.Holds(s.Value) {
+			out = append(out, inconclusive("a sample of the result is infinite: it was divided by nothing"))
+			continue
+		}
 		what := "result"
 		if s.Labels != "" {
 			what = fmt.Sprintf("result %s", s.Labels)

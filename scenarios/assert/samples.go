@@ -51,7 +51,8 @@ type sample struct {
 	of  int
 }
 
-// tell tells a load's requests apart. It says why there is nothing to count, or "".
+// tell tells a load's requests apart. It says why there is nothing to count, or "". A call that its caller's proxy never let out (a fault,
+// a limit, no endpoint) was taken by no workload and has no label; it is not counted.
 func tell(r *record.Run, p record.Phase, load, key string) (results []loadgen.Result, out []sample, why string) {
 	by, err := spec.ParseBy(key)
 	if err != nil {
@@ -63,7 +64,9 @@ func tell(r *record.Run, p record.Phase, load, key string) (results []loadgen.Re
 	}
 	if by.Kind == spec.ByLabel {
 		for _, c := range calls(r, results, &spec.Requests{To: by.Workload}) {
-			out = append(out, sample{label(r, c.hop, by.Name), c.of})
+			if c.hop.Attempts > 0 || c.hop.UpstreamAddress != "" || by.Name == bySubset {
+				out = append(out, sample{label(r, c.hop, by.Name), c.of})
+			}
 		}
 		if len(out) == 0 {
 			why = fmt.Sprintf("load %s led to no calls of %s in phase %s", load, by.Workload, p.Name)
@@ -84,9 +87,12 @@ func tell(r *record.Run, p record.Phase, load, key string) (results []loadgen.Re
 	return results, out, ""
 }
 
+// bySubset tells calls apart by where the route led, whether or not they got there.
+const bySubset = "subset"
+
 // label is what the workload that took a call has under a name; empty if no workload took it.
 func label(r *record.Run, h telemetry.Hop, name string) string {
-	if name == "subset" {
+	if name == bySubset {
 		_, _, subset, _, _ := translate.ParseCluster(h.Cluster)
 		return subset
 	}

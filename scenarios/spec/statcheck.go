@@ -95,9 +95,13 @@ func (c *checker) by(at, by string, l Load) {
 	}
 }
 
-func (c *checker) tolerance(at string, v float64) {
-	if v <= 0 {
-		c.errorf("MISSING-FIELD", at+".tolerance", "how far off is too far? say tolerance: in percentage points, above 0")
+// tolerance checks one of a number that lies between two bounds: something must be too far off.
+func (c *checker) tolerance(at, unit string, tolerance, want, least, most float64) {
+	switch {
+	case tolerance <= 0:
+		c.errorf("MISSING-FIELD", at+".tolerance", "how far off is too far? say tolerance: in %s, above 0", unit)
+	case want-tolerance < least && want+tolerance > most:
+		c.errorf("BAD-VALUE", at+".tolerance", "everything from %g to %g is within %g of %g, so that nothing could fail", least, most, tolerance, want)
 	}
 }
 
@@ -105,17 +109,19 @@ func (c *checker) split(at string, k *Split) {
 	if l, ok := c.knownLoad(at+".load", k.Load); ok {
 		c.by(at, k.By, l)
 	}
-	sum := 0.0
+	sum, wide := 0.0, 0.0
 	for _, v := range sorted(k.Want) {
 		sum += k.Want[v]
 		if k.Want[v] < 0 {
 			c.errorf("BAD-VALUE", at+".want."+v, "a share lies between 0 and 100")
 		}
+		wide = max(wide, min(k.Want[v], 100-k.Want[v]))
 	}
 	if sum < 99.999 || sum > 100.001 {
 		c.errorf("BAD-VALUE", at+".want", "the shares sum to %g, not to 100", sum)
 	}
-	c.tolerance(at, k.Tolerance)
+	// The share that is furthest from both ends is the one whose tolerance may be the widest.
+	c.tolerance(at, "percentage points", k.Tolerance, wide, 0, 100)
 	if k.Calls < 0 {
 		c.errorf("BAD-VALUE", at+".calls", "one request makes 1 call or more")
 	}
@@ -139,7 +145,7 @@ func (c *checker) rate(at string, k *Rate) {
 	if k.Want < 0 || k.Want > 100 {
 		c.errorf("BAD-VALUE", at+".want", "a share lies between 0 and 100")
 	}
-	c.tolerance(at, k.Tolerance)
+	c.tolerance(at, "percentage points", k.Tolerance, k.Want, 0, 100)
 	if k.Calls < 0 {
 		c.errorf("BAD-VALUE", at+".calls", "one request makes 1 call or more")
 	}
@@ -255,7 +261,5 @@ func (c *checker) amplification(at string, k *Amplification) {
 	if k.Want < 1 || k.Max >= 2 && k.Want > float64(k.Max) {
 		c.errorf("BAD-VALUE", at+".want", "the mean lies between 1 and max")
 	}
-	if k.Tolerance <= 0 {
-		c.errorf("MISSING-FIELD", at+".tolerance", "how far off is too far? say tolerance: in attempts, above 0")
-	}
+	c.tolerance(at, "attempts", k.Tolerance, k.Want, 1, float64(k.Max))
 }

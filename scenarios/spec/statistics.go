@@ -28,8 +28,8 @@ type Split struct {
 	// Load whose requests are counted.
 	Load string `json:"load"`
 	// By is what tells them apart: value (default: what the load keeps of an answer), status, header:NAME of the answer, or
-	// WORKLOAD.LABEL, for instance reviews.version: a label of the workload that took the call, by the proxies' logs; reviews.subset is the subset that
-	// the route led to, reviews.workload the Deployment.
+	// WORKLOAD.LABEL, for instance reviews.version: a label of the workload that took the call, by the proxies' logs; reviews.workload is the
+	// Deployment, reviews.subset the subset that the route led to, also of calls that a fault or a limit stopped.
 	By string `json:"by,omitempty"`
 	// Want gives each value's share in percent; they sum to 100. Any other value fails.
 	Want map[string]float64 `json:"want"`

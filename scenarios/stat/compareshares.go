@@ -156,15 +156,16 @@ func oddsTails(x, ne, nc, m int, odds float64) (upper, lower float64) {
 			lower += w
 		}
 	}
+	const rest = 1e-25 // of the mode's term: what is smaller decides nothing
 	w := 1.0
-	for k := mode; k <= to && w > 1e-300; k++ {
+	for k := mode; k <= to && w > rest; k++ {
 		add(k, w)
 		if k < to {
 			w *= up(k)
 		}
 	}
 	w = 1.0
-	for k := mode; k > from && w > 1e-300; k-- {
+	for k := mode; k > from && w > rest; k-- {
 		w /= up(k - 1)
 		add(k-1, w)
 	}

@@ -126,6 +126,14 @@ func TestShareNeeded(t *testing.T) {
 			require.LessOrEqual(t, 1-chances(s, size, c.target)[Pass], c.errors.FalseInconclusive, "%+v with %d", s, size)
 			require.InDelta(t, 1-chances(s, size, c.target)[Pass], s.notPass(size), 1e-9)
 		}
+		for _, off := range []float64{-c.tolerance, c.tolerance} {
+			if truth := c.target + off; truth >= 0 && truth <= 1 {
+				wrong := chances(s, n, truth)
+				require.LessOrEqual(t, wrong[Pass], c.errors.FalsePass*(1+1e-9), "%+v at %g", s, truth)
+				require.LessOrEqual(t, wrong[Fail], c.errors.FalseFail*(1+1e-9), "%+v at %g", s, truth)
+				require.Greater(t, wrong[Pass], c.errors.FalsePass/2, "it uses what it declares")
+			}
+		}
 		require.Greater(t, s.notPass(n-1), c.errors.FalseInconclusive, "%+v needs no more than %d", s, n-1)
 		require.Greater(t, 1-chances(s, n/2, c.target)[Pass], 5*c.errors.FalseInconclusive, "%+v with half", s)
 	}
