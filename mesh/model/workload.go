@@ -27,6 +27,8 @@ type Workload struct {
 	// Relays gives, for addresses of endpoints, the address to dial in their place: a relay carries what goes there, so that
 	// the network between the two can be broken (capture: proxy). Ports stay the same.
 	Relays map[string]string
+	// NotReady keeps the workload out of all endpoints; its proxy has its configuration all the same.
+	NotReady bool
 	// Pos is where the Deployment is declared.
 	Pos diag.Pos
 }

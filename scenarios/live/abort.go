@@ -15,12 +15,34 @@ var errAborted = errors.New("a guard rail fired")
 // guardPoll is how often guard rails are looked at.
 const guardPoll = 100 * time.Millisecond
 
+// condition is something that must hold for a while.
+type condition struct {
+	spec.Condition
+	since time.Time
+}
+
+// holds reports whether the condition has held for as long as it says, and the share of success at the moment.
+func (c *condition) holds(r *runner) (share float64, long bool) {
+	share, n := r.recentSuccess(c.Load)
+	if n == 0 || !c.Success.Holds(share) {
+		c.since = time.Time{}
+		return share, false
+	}
+	if c.since.IsZero() {
+		c.since = time.Now()
+	}
+	return share, time.Since(c.since) >= c.For.D()
+}
+
 // guardRails stops the run as soon as one of its conditions has held for as long as it says.
 func (r *runner) guardRails(ctx context.Context) error {
-	if len(r.file.Spec.AbortIf) == 0 {
+	var rails []condition
+	for _, a := range r.file.Spec.AbortIf {
+		rails = append(rails, condition{Condition: a})
+	}
+	if len(rails) == 0 {
 		return nil
 	}
-	since := make([]time.Time, len(r.file.Spec.AbortIf))
 	tick := time.NewTicker(guardPoll)
 	defer tick.Stop()
 	for {
@@ -29,16 +51,9 @@ func (r *runner) guardRails(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		for i, a := range r.file.Spec.AbortIf {
-			share, n := r.recentSuccess(a)
-			if n == 0 || !a.Success.Holds(share) {
-				since[i] = time.Time{}
-				continue
-			}
-			if since[i].IsZero() {
-				since[i] = time.Now()
-			}
-			if time.Since(since[i]) >= a.For.D() {
+		for i := range rails {
+			a := &rails[i]
+			if share, fired := a.holds(r); fired {
 				r.run.Aborted = fmt.Sprintf("%s: stopped after %s: success of %s was %.1f%%, %s for %s",
 					r.file.Where(fmt.Sprintf("spec.abortIf[%d]", i)), r.since().Round(time.Millisecond), a.Load, share, a.Success, a.For)
 				return errAborted
@@ -48,7 +63,7 @@ func (r *runner) guardRails(ctx context.Context) error {
 }
 
 // recentSuccess is the share of answers below 500 among those of the last second.
-func (r *runner) recentSuccess(a spec.Abort) (percent float64, n int) {
+func (r *runner) recentSuccess(load string) (percent float64, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	good := 0
@@ -57,7 +72,7 @@ func (r *runner) recentSuccess(a spec.Abort) (percent float64, n int) {
 		if time.Since(res.End) > time.Second {
 			break
 		}
-		if res.Load != a.Load {
+		if res.Load != load {
 			continue
 		}
 		n++

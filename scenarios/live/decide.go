@@ -58,15 +58,16 @@ func (r *runner) sofar(over []record.Phase) *record.Run {
 	defer r.mu.Unlock()
 	return &record.Run{
 		Scenario: r.run.Scenario, File: r.run.File, Start: r.run.Start, Seed: r.run.Seed, Workloads: r.run.Workloads,
-		Phases: slices.Clone(over), Results: slices.Clone(r.results), Counters: r.windows.copied(),
+		Phases: slices.Clone(over), Results: slices.Clone(r.results), Counters: r.book.windows.copied(),
 	}
 }
 
-// ended tells that a phase is over.
-func (r *runner) ended(p record.Phase) {
-	if r.opts.Decided != nil {
-		r.over <- p
+// phaseOver passes phases that are over to watchVerdict.
+func (r *runner) phaseOver() func(record.Phase) {
+	if r.opts.Decided == nil {
+		return nil
 	}
+	return func(p record.Phase) { r.over <- p }
 }
 
 // stopEarly leaves a decided run with the phases that it had.

@@ -78,9 +78,11 @@ type runner struct {
 	mu      sync.Mutex
 	results []loadgen.Result
 	// more is closed and replaced whenever a result comes.
-	more    chan struct{}
-	slots   int
-	windows *windows
+	more  chan struct{}
+	slots int
+	book  *book
+	// turn is held by what happens, one at a time.
+	turn sync.Mutex
 	// over are phases that have ended; decided are those of a run that was stopped because its verdict is known.
 	over    chan record.Phase
 	decided []record.Phase
@@ -90,7 +92,7 @@ type runner struct {
 // Run runs a scenario. The error says why there is nothing to judge: the lab did not start, or broke. A record comes with
 // it as far as it got.
 func Run(ctx context.Context, o Options, f *spec.File) (*record.Run, error) {
-	r := &runner{opts: o, file: f, more: make(chan struct{}), over: make(chan record.Phase, 1+len(f.Spec.Timeline)), tcpLoads: map[string]bool{}, run: &record.Run{
+	r := &runner{opts: o, file: f, more: make(chan struct{}), over: make(chan record.Phase, 3+len(f.Spec.Timeline)), tcpLoads: map[string]bool{}, run: &record.Run{
 		Scenario: f.Scenario, File: f.Name, Seed: o.Seed, Platform: "loopback", Envoy: o.Envoy.Version.String(),
 		Squall: o.Version, Warmup: f.WarmupTime(), Counters: map[string]map[string]record.Window{},
 	}}
@@ -136,7 +138,7 @@ func (r *runner) do(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.lab.Close()) }()
-	r.workloads()
+	r.addWorkloads(r.lab.Instances())
 	if err := r.declareFaults(ctx); err != nil {
 		return err
 	}
@@ -154,8 +156,10 @@ func (r *runner) do(ctx context.Context) (err error) {
 	return r.collect(ctx)
 }
 
-func (r *runner) workloads() {
-	for _, i := range r.lab.Instances() {
+func (r *runner) addWorkloads(list []*local.Instance) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, i := range list {
 		r.run.Workloads = append(r.run.Workloads, record.Workload{
 			Name: i.Name, Owner: i.Owner, Namespace: i.Namespace, Labels: i.Labels, Address: i.Address, Proxy: i.ID(),
 		})
@@ -194,7 +198,7 @@ func (r *runner) drive(ctx context.Context) error {
 			return err
 		})
 	}
-	r.windows = r.newWindows()
+	r.book = newBook(r.newWindows(), r.phaseOver())
 	stop, stopped := context.WithCancel(ctx)
 	g.Go(func() error {
 		defer stopped()

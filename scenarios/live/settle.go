@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/squallmesh/squall/loadgen"
+	"github.com/squallmesh/squall/mesh/platform/local"
 )
 
 // settlePoll is how often proxies are asked whether they are done.
@@ -52,9 +53,20 @@ func (r *runner) settle(ctx context.Context) {
 
 // unsettled says what is still missing, or "".
 func (r *runner) unsettled(ctx context.Context) string {
+	busy, completed := r.busy(ctx, r.lab.Instances())
+	if busy != "" {
+		return busy
+	}
+	if spans := uint64(r.observed.spans.Stats().Spans); spans < completed {
+		return fmt.Sprintf("%d of %d spans have arrived", spans, completed)
+	}
+	return ""
+}
+
+// busy says which proxy has something in flight or has not reported everything, or "" and how many requests they completed.
+func (r *runner) busy(ctx context.Context, list []*local.Instance) (what string, completed uint64) {
 	logged, connections := r.observed.ledger.Counts(), r.observed.ledger.Connections()
-	completed := uint64(0)
-	for _, i := range r.lab.Instances() {
+	for _, i := range list {
 		stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total)$`)
 		if err != nil {
 			// A proxy that is gone cannot report any more; its loss was noted when it was ended.
@@ -65,7 +77,7 @@ func (r *runner) unsettled(ctx context.Context) string {
 			switch {
 			case strings.HasPrefix(name, "http.admin."):
 			case strings.HasSuffix(name, "active") && v > 0:
-				return fmt.Sprintf("%s has %d requests in flight", i.Name, v)
+				return fmt.Sprintf("%s has %d requests in flight", i.Name, v), 0
 			case strings.HasSuffix(name, "completed"):
 				own += v
 			case strings.HasPrefix(name, "tcp."):
@@ -73,17 +85,14 @@ func (r *runner) unsettled(ctx context.Context) string {
 			}
 		}
 		if uint64(logged[i.ID()]) < own {
-			return fmt.Sprintf("%s reported %d of %d requests", i.Name, logged[i.ID()], own)
+			return fmt.Sprintf("%s reported %d of %d requests", i.Name, logged[i.ID()], own), 0
 		}
 		if uint64(connections[i.ID()]) < tcp {
-			return fmt.Sprintf("%s reported %d of %d connections", i.Name, connections[i.ID()], tcp)
+			return fmt.Sprintf("%s reported %d of %d connections", i.Name, connections[i.ID()], tcp), 0
 		}
 		completed += own
 	}
-	if spans := uint64(r.observed.spans.Stats().Spans); spans < completed {
-		return fmt.Sprintf("%d of %d spans have arrived", spans, completed)
-	}
-	return ""
+	return "", completed
 }
 
 // collect moves everything into the record, and asks the metrics.

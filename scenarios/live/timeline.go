@@ -37,138 +37,131 @@ func (r *runner) timeline(ctx context.Context) error {
 	for i, item := range items {
 		r.happenings = append(r.happenings, r.happening(i, item))
 	}
-	begins := make([]time.Duration, len(items))
-	ends := make([]time.Duration, len(items))
-	windows := r.windows
 	if err := r.sleepUntil(ctx, 0); err != nil {
 		return err
 	}
-	windows.begin(ctx, "all")
-	windows.begin(ctx, "before")
+	r.book.start(ctx)
 	g, during := errgroup.WithContext(ctx)
-	previous, open := "", 0
-	for n, i := range order {
+	for _, i := range order {
 		item := items[i]
 		if err := r.sleepUntil(during, item.At.D()); err != nil {
 			break
 		}
-		r.quiesce(during, item.At.D()-guard)
-		if n == 0 {
-			windows.end(during, "before")
-			r.ended(record.Phase{Name: "before", To: item.At.D() - guard})
-		}
-		if previous != "" && item.Name != "" {
-			windows.end(during, previous)
-			r.ended(record.Phase{Name: previous, From: begins[open], To: item.At.D() - guard})
-			previous = ""
-		}
-		h := r.happenings[i]
-		e := record.Event{Kind: h.kind, What: h.what, Name: item.Name}
-		began := r.since()
-		if h.begin != nil {
-			if err := h.begin(during); err != nil {
-				return fmt.Errorf("%s: %s at %s: %w", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), h.what, item.At, err)
-			}
-		}
-		e.At = r.since()
-		e.Took = e.At - began
-		begins[i] = e.At
-		r.progress("  %6.1fs  %s", e.At.Seconds(), h.what)
-		if item.Name != "" {
-			windows.begin(during, item.Name)
-			if item.For == 0 {
-				previous, open = item.Name, i
-			}
-		}
-		r.run.Events[i] = e
-		until := r.until(item)
-		if until == 0 {
+		if item.When != nil {
+			g.Go(func() error { return r.onceTrue(during, g, i, item) })
 			continue
 		}
-		g.Go(func() error {
-			if err := r.sleepUntil(during, until); err != nil {
-				return err
-			}
-			ends[i] = until
-			if item.Hold == nil {
-				r.quiesce(during, until-guard)
-			}
-			if item.Name != "" && item.For > 0 {
-				windows.end(during, item.Name)
-				r.ended(record.Phase{Name: item.Name, From: e.At, To: min(r.file.End(), until-guard)})
-			}
-			if h.end != nil {
-				if err := h.end(during); err != nil {
-					return fmt.Errorf("%s: the end of %s: %w", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), h.what, err)
-				}
-			}
-			r.run.Events[i].Until = r.since()
-			r.progress("  %6.1fs  over: %s", r.since().Seconds(), h.what)
-			return nil
-		})
+		if err := r.happen(during, g, i, item, item.At.D()); err != nil {
+			g.Go(func() error { return err })
+			break
+		}
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	windows.begin(ctx, "after")
+	r.book.settle(ctx)
 	if err := r.sleepUntil(ctx, r.file.End()); err != nil {
 		return err
 	}
-	if previous != "" {
-		windows.end(ctx, previous)
-	}
-	windows.end(ctx, "after")
-	windows.end(ctx, "all")
-	r.phases(order, begins, ends)
+	r.run.Phases = r.book.finish(ctx, r.file.End())
 	return nil
 }
 
-// until is when an item's effect ends, or 0 if it does not: a fault or a hold without a time of its own lasts to the end of
-// the load.
-func (r *runner) until(item spec.Item) time.Duration {
+// onceTrue lets an item happen as soon as its condition holds, and not at all if it never does.
+func (r *runner) onceTrue(ctx context.Context, g *errgroup.Group, i int, item spec.Item) error {
+	watch := condition{Condition: *item.When}
+	tick := time.NewTicker(guardPoll)
+	defer tick.Stop()
+	for r.since() < r.file.End() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		if _, holds := watch.holds(r); holds {
+			return r.happen(ctx, g, i, item, r.since())
+		}
+	}
+	r.skip(i, fmt.Sprintf("success of %s was never %s for %s", item.When.Load, item.When.Success, item.When.For))
+	return nil
+}
+
+// skip notes that an item did not happen.
+func (r *runner) skip(i int, why string) {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	what := r.happenings[i].what + ": " + why
+	r.happenings[i].evidence = nil
+	r.run.Events[i] = record.Event{Kind: "skipped", What: what, Name: r.file.Spec.Timeline[i].Name, At: r.since()}
+	r.progress("  %6.1fs  not done: %s", r.since().Seconds(), what)
+}
+
+// happen lets an item take effect, one at a time, and undoes it in the background when its time is over.
+func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec.Item, at time.Duration) error {
+	for _, name := range item.Unless {
+		if r.book.has(name) {
+			r.skip(i, name+" has happened")
+			return nil
+		}
+	}
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	cut := at - guard
+	r.quiesce(ctx, cut)
+	r.book.change(ctx, item.Name, cut)
+	h := r.happenings[i]
+	e := record.Event{Kind: h.kind, What: h.what, Name: item.Name}
+	began := r.since()
+	if h.begin != nil {
+		if err := h.begin(ctx); err != nil {
+			return fmt.Errorf("%s: %s at %s: %w", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), h.what, at, err)
+		}
+	}
+	e.At = r.since()
+	e.Took = e.At - began
+	r.run.Events[i] = e
+	r.progress("  %6.1fs  %s", e.At.Seconds(), h.what)
+	r.book.begin(ctx, item.Name, e.At, item.For == 0)
+	until := r.until(item, at)
+	if until == 0 {
+		return nil
+	}
+	g.Go(func() error {
+		if err := r.sleepUntil(ctx, until); err != nil {
+			return err
+		}
+		if item.Hold == nil {
+			r.quiesce(ctx, until-guard)
+		}
+		if item.For > 0 {
+			r.book.end(ctx, item.Name, min(r.file.End(), until-guard))
+		}
+		if h.end != nil {
+			if err := h.end(ctx); err != nil {
+				return fmt.Errorf("%s: the end of %s: %w", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), h.what, err)
+			}
+		}
+		over := r.since()
+		r.turn.Lock()
+		r.run.Events[i].Until = over
+		r.turn.Unlock()
+		r.book.touch(over)
+		r.progress("  %6.1fs  over: %s", over.Seconds(), h.what)
+		return nil
+	})
+	return nil
+}
+
+// until is when the effect of an item that happened at a time ends, or 0 if it does not: a fault or a hold without a time of its
+// own lasts to the end of the load.
+func (r *runner) until(item spec.Item, at time.Duration) time.Duration {
 	switch {
 	case item.For > 0:
-		return item.At.D() + item.For.D()
+		return at + item.For.D()
 	case item.Fault != nil, item.Hold != nil:
 		return r.file.End()
 	}
 	return 0
-}
-
-// phases computes the judged windows from when things were effective.
-func (r *runner) phases(order []int, begins, ends []time.Duration) {
-	items := r.file.Spec.Timeline
-	end := r.file.End()
-	add := func(name string, from, to time.Duration) {
-		r.run.Phases = append(r.run.Phases, record.Phase{Name: name, From: from, To: max(from, to)})
-	}
-	add("all", 0, end)
-	if len(order) == 0 {
-		add("before", 0, end)
-		add("after", end, end)
-		return
-	}
-	add("before", 0, items[order[0]].At.D()-guard)
-	last := time.Duration(0)
-	for n, i := range order {
-		last = max(last, begins[i], r.run.Events[i].Until)
-		if items[i].Name == "" {
-			continue
-		}
-		to := end
-		if items[i].For > 0 {
-			to = min(to, ends[i]-guard)
-		} else {
-			for _, later := range order[n+1:] {
-				if items[later].Name != "" {
-					to = items[later].At.D() - guard
-					break
-				}
-			}
-		}
-		add(items[i].Name, begins[i], to)
-	}
-	add("after", last, end)
 }
 
 func (r *runner) happening(i int, item spec.Item) happening {
@@ -193,6 +186,8 @@ func (r *runner) happening(i int, item spec.Item) happening {
 		return r.release(item.Release)
 	case item.Script != nil:
 		return r.script(item.Script)
+	case item.Scale != nil:
+		return r.scale(item.Scale, item.For > 0)
 	case item.Restart != nil:
 		return r.restart(item.Restart)
 	}

@@ -198,17 +198,21 @@ func (c *checker) timeline() {
 		n := 0
 		for _, set := range []bool{
 			item.Fault != nil, item.Apply != nil, item.Delete != nil, item.Hold != nil, item.Release != nil,
-			item.Script != nil, item.Restart != nil,
+			item.Script != nil, item.Restart != nil, item.Scale != nil,
 		} {
 			if set {
 				n++
 			}
 		}
 		if n != 1 && !(n == 0 && item.Name != "") {
-			c.errorf("BAD-ITEM", at, "an item does one thing: fault, apply, delete, hold, release, script or restart; this one does %d", n)
+			c.errorf("BAD-ITEM", at, "an item does one thing: fault, apply, delete, hold, release, script, restart or scale; this one does %d", n)
 		}
 		if item.At.D() >= c.file.End() {
 			c.errorf("BAD-VALUE", at+".at", "this happens at %s, when all load has ended (%s)", item.At, c.file.End())
+		}
+		c.conditions(at, item)
+		if s := item.Scale; s != nil && (s.Replicas < 0 || s.Replicas > 100) {
+			c.errorf("BAD-VALUE", at+".scale.replicas", "a Deployment can have 0 to 100 replicas")
 		}
 		if item.Restart != nil {
 			c.process(at+".restart", item.Restart)
@@ -365,13 +369,31 @@ func (c *checker) checkKind(at string, k Check) {
 
 func (c *checker) guardRails() {
 	for i, a := range c.file.Spec.AbortIf {
-		at := fmt.Sprintf("spec.abortIf[%d]", i)
-		known := slices.ContainsFunc(c.file.Spec.Load, func(l Load) bool { return l.Name == a.Load })
-		if !known {
-			c.errorf("UNKNOWN-LOAD", at+".load", "there is no load %q", a.Load)
-		}
-		if a.Success.Unit != Percent {
-			c.errorf("BAD-VALUE", at+".success", "a guard rail compares a percentage, such as \"< 50%%\"")
+		c.condition(fmt.Sprintf("spec.abortIf[%d]", i), a)
+	}
+}
+
+func (c *checker) condition(at string, a Condition) {
+	known := slices.ContainsFunc(c.file.Spec.Load, func(l Load) bool { return l.Name == a.Load })
+	if !known {
+		c.errorf("UNKNOWN-LOAD", at+".load", "there is no load %q", a.Load)
+	}
+	if a.Success.Unit != Percent {
+		c.errorf("BAD-VALUE", at+".success", "a condition compares a percentage, such as \"< 50%%\"")
+	}
+}
+
+// conditions checks what an item depends on.
+func (c *checker) conditions(at string, item Item) {
+	if item.When != nil {
+		c.condition(at+".when", *item.When)
+	}
+	for i, name := range item.Unless {
+		at := fmt.Sprintf("%s.unless[%d]", at, i)
+		if name == item.Name {
+			c.errorf("BAD-VALUE", at, "an item cannot wait for itself")
+		} else if !slices.ContainsFunc(c.file.Spec.Timeline, func(i Item) bool { return i.Name == name && name != "" }) {
+			c.errorf("UNKNOWN-PHASE", at, "no item opens a phase %q", name)
 		}
 	}
 }

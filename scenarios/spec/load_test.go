@@ -116,6 +116,8 @@ func TestProblems(t *testing.T) {
 		{"a bandwidth below the least", "{controlPlane: stop}", "{bandwidth: {to: a, rate: 10B/s}}", "MISSING-FIELD", "10B/s}}"},
 		{"a stall with a time", "{controlPlane: stop}", "{stall: {to: a, fixed: 1s}}", "BAD-FAULT", "stall: {"},
 		{"a reset of nobody", "{controlPlane: stop}", "{reset: {from: a}}", "MISSING-FIELD", "reset: {"},
+		{"a condition on a number", "{controlPlane: stop}", "{controlPlane: stop}, when: {load: readers, success: '< 5', for: 1s}", "BAD-VALUE", "'< 5'"},
+		{"an item that waits for itself", "name: marker", "name: marker, unless: [marker]", "BAD-VALUE", "marker]"},
 		{"a fault of no kind", "{controlPlane: stop}", "{}", "BAD-FAULT", "fault: {}"},
 		{"a fault of two kinds", "{controlPlane: stop}", "{controlPlane: stop, pause: {workload: a}}", "BAD-FAULT", "fault: {controlPlane"},
 		{"control plane", "controlPlane: stop", "controlPlane: start", "BAD-VALUE", "start"},

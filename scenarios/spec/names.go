@@ -42,14 +42,23 @@ type names struct {
 	problems  diag.List
 	workloads map[string]bool
 	services  map[string]bool
+	// deployments are those of workloads that are Deployments.
+	deployments map[string]bool
 }
 
 func namesOf(f *File, set config.Set) *names {
-	n := &names{file: f, workloads: map[string]bool{gatewayName: true}, services: map[string]bool{}}
+	n := &names{file: f, workloads: map[string]bool{gatewayName: true}, services: map[string]bool{}, deployments: map[string]bool{}}
 	for _, i := range config.Instances(set) {
-		n.workloads[i.Name], n.workloads[i.Owner] = true, true
+		n.workloads[i.Name], n.workloads[i.Owner], n.deployments[i.Owner] = true, true, true
 		if app := i.Labels["app"]; app != "" {
 			n.workloads[app] = true
+		}
+	}
+	for _, item := range f.Spec.Timeline {
+		if s := item.Scale; s != nil {
+			for i := range min(max(0, s.Replicas), 100) {
+				n.workloads[fmt.Sprintf("%s-%d", s.Workload, i)] = true
+			}
 		}
 	}
 	for _, s := range config.Services(set, "") {
@@ -116,6 +125,9 @@ func (n *names) item(at string, item Item) {
 			n.workload(at+".fault."+kind+".from", net.From)
 			n.workload(at+".fault."+kind+".to", net.To)
 		}
+	}
+	if item.Scale != nil && !n.deployments[item.Scale.Workload] {
+		n.unknown(at+".scale.workload", "deployment", item.Scale.Workload, slices.Sorted(maps.Keys(n.deployments)))
 	}
 	if item.Restart != nil {
 		n.workload(at+".restart.workload", item.Restart.Workload)

@@ -18,7 +18,7 @@ type Plan struct {
 	Errors   stat.Errors
 	// Needed is the sample that its error rates ask for, of each side if it compares. 0: no sample is enough.
 	Needed int
-	// Offered is the most that the loads can give, of each side if it compares; not more than Needed means that it can never decide as
+	// Offered is the most that the loads can give, of each side if it compares; less than Needed means that it can never decide as
 	// declared.
 	Offered int
 	// Of says what is counted: requests of load readers. Pace and Length are those of the loads that give it.

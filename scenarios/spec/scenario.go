@@ -42,7 +42,7 @@ type Spec struct {
 	// own is divided equally over the others. Without it each check has defaults of its own.
 	Errors *Errors `json:"errors,omitempty"`
 	// AbortIf stops the run, which then fails.
-	AbortIf []Abort `json:"abortIf,omitempty"`
+	AbortIf []Condition `json:"abortIf,omitempty"`
 }
 
 // Envoy sets how proxies are run.
@@ -108,6 +108,10 @@ type Item struct {
 	For Duration `json:"for,omitempty"`
 	// Name of the phase that it opens. A phase lasts for For, or else until the next named item.
 	Name string `json:"name,omitempty"`
+	// When lets it happen once a condition holds, from At on, and not at all if it never does.
+	When *Condition `json:"when,omitempty"`
+	// Unless names phases of other items; if one has begun, this item does not happen.
+	Unless []string `json:"unless,omitempty"`
 
 	// Fault breaks something for a while.
 	Fault *Fault `json:"fault,omitempty"`
@@ -123,6 +127,16 @@ type Item struct {
 	Script *Script `json:"script,omitempty"`
 	// Restart ends and starts a workload again: "sidecar", "app" or "both".
 	Restart *Process `json:"restart,omitempty"`
+	// Scale adds instances to a Deployment or takes some away, in good order; with For, the former number comes back.
+	Scale *Scale `json:"scale,omitempty"`
+}
+
+// Scale is how many instances a Deployment shall have.
+type Scale struct {
+	// Workload is the Deployment.
+	Workload string `json:"workload"`
+	// Replicas that shall run, from 0 to 100.
+	Replicas int `json:"replicas"`
 }
 
 // Ref names a rule.
@@ -179,11 +193,11 @@ type Outcome struct {
 	End string `json:"end,omitempty"`
 }
 
-// Abort is a guard rail.
-type Abort struct {
+// Condition is what must be so for a while, for a guard rail to end the run or for an item to happen.
+type Condition struct {
 	// Load that is watched.
 	Load string `json:"load"`
-	// Success is the share of answers below 500 that ends the run.
+	// Success bounds the share of answers below 500, among those of the last second.
 	Success Bound `json:"success"`
 	// For is how long it must be so.
 	For Duration `json:"for"`

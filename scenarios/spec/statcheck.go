@@ -130,8 +130,8 @@ func (c *checker) split(at string, k *Split) {
 func (c *checker) rate(at string, k *Rate) {
 	calls := k.From != "" || k.To != ""
 	if k.Load != "" || !calls {
-		if l, ok := c.knownLoad(at+".load", k.Load); ok {
-			c.answer(at, k.Answer, l, k.Flags != "")
+		if l, ok := c.knownLoad(at+".load", k.Load); ok && !calls {
+			c.answer(at, k.Answer, l)
 		}
 	}
 	switch {
@@ -152,8 +152,8 @@ func (c *checker) rate(at string, k *Rate) {
 }
 
 // answer checks an outcome of a load's requests.
-func (c *checker) answer(at string, a Answer, l Load, other bool) {
-	if a.Status == nil && !a.Success && a.Value == "" && len(a.Headers) == 0 && !other {
+func (c *checker) answer(at string, a Answer, l Load) {
+	if a.Status == nil && !a.Success && a.Value == "" && len(a.Headers) == 0 {
 		c.errorf("MISSING-FIELD", at, "the share of what? say status, success, value or headers")
 	}
 	if a.Status != nil && *a.Status != 0 && (*a.Status < 100 || *a.Status > 599) {
@@ -207,7 +207,7 @@ func (c *checker) compare(at string, k *Compare) {
 		}
 		for _, l := range both {
 			if k.Q == 0 {
-				c.answer(at, k.Answer, l, false)
+				c.answer(at, k.Answer, l)
 			}
 		}
 	} else if l, ok := c.knownLoad(at+".load", k.Load); ok {
@@ -217,7 +217,7 @@ func (c *checker) compare(at string, k *Compare) {
 			c.by(at, k.By, l)
 		}
 		if k.Q == 0 {
-			c.answer(at, k.Answer, l, false)
+			c.answer(at, k.Answer, l)
 		}
 	}
 	if k.Q != 0 {

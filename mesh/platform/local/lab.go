@@ -17,6 +17,7 @@ import (
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/proc"
 )
 
@@ -69,6 +70,9 @@ type Lab struct {
 	rules     []config.File
 	closed    bool
 	relays    []*link
+	// services and templates are what the manifests say, for instances that are added later.
+	services  []*model.Service
+	templates map[string]config.Instance
 	// planned are processes whose end is not a failure.
 	planned map[*proc.Process]bool
 	failed  chan error
@@ -85,8 +89,10 @@ type Instance struct {
 	env     map[string]string
 	dir     string
 	workDir string
-	app     *proc.Process
-	envoy   *envoy.Envoy
+	// gone instances were scaled away: their addresses are not used again.
+	gone  bool
+	app   *proc.Process
+	envoy *envoy.Envoy
 }
 
 // ID is the id of the instance's proxy.
@@ -174,9 +180,9 @@ func (l *Lab) applyAll(ctx context.Context) error {
 }
 
 func (l *Lab) workloads() []mesh.Workload {
-	out := make([]mesh.Workload, len(l.instances))
-	for i, inst := range l.instances {
-		out[i] = inst.Workload
+	var out []mesh.Workload
+	for _, inst := range l.Instances() {
+		out = append(out, inst.Workload)
 	}
 	return out
 }
@@ -202,12 +208,22 @@ func (l *Lab) Remember(files ...config.File) {
 	l.rules = append(l.rules, files...)
 }
 
-// Instances are the workloads, the gateway first.
-func (l *Lab) Instances() []*Instance { return l.instances }
+// Instances are the workloads that run, the gateway first.
+func (l *Lab) Instances() []*Instance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []*Instance
+	for _, i := range l.instances {
+		if !i.gone {
+			out = append(out, i)
+		}
+	}
+	return out
+}
 
 // Instance finds a workload by its name, or the only one of a Deployment.
 func (l *Lab) Instance(name string) (*Instance, bool) {
-	for _, i := range l.instances {
+	for _, i := range l.Instances() {
 		if i.Name == name || i.Owner == name {
 			return i, true
 		}

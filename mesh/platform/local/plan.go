@@ -11,6 +11,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/registry/static"
 )
@@ -41,43 +42,58 @@ func (l *Lab) plan(docs config.Set) error {
 		Address: l.block.sidecar(0),
 	}}}
 	l.instances = append(l.instances, gateway)
+	l.services, l.templates = services, map[string]config.Instance{}
 	for _, inst := range config.Instances(docs) {
-		k := len(l.instances)
-		if k > maxWorkloads {
+		l.templates[inst.Owner] = inst
+		if len(l.instances) > maxWorkloads {
 			problems.Errorf("TOO-MANY-WORKLOADS", inst.Pos, "a loopback lab has room for %d workloads", maxWorkloads)
 			break
 		}
-		i := l.instance(k, inst, services)
-		run, ok := l.opts.App.Run[inst.Owner]
-		if !ok {
-			problems.Errorf("NO-COMMAND", inst.Pos, "the app does not say how %s runs as a process", inst.Owner)
-			problems.Hint("add spec.run.%s.command to %s", inst.Owner, l.opts.App.Pos.File)
-			continue
+		if i := l.place(inst, &problems); i != nil {
+			l.instances = append(l.instances, i)
 		}
-		command, err := l.expand(i, run.Command)
-		if err != nil {
-			problems.Errorf("BAD-COMMAND", run.Pos, "command of %s: %v", inst.Owner, err)
-			continue
-		}
-		i.Command = command
-		for k, v := range run.Env {
-			words, err := l.expand(i, []string{v})
-			if err != nil {
-				problems.Errorf("BAD-COMMAND", run.Pos, "variable %s of %s: %v", k, inst.Owner, err)
-				continue
-			}
-			i.env[k] = words[0]
-		}
-		i.workDir = filepath.Join(l.opts.AppDir, run.Dir)
-		l.instances = append(l.instances, i)
 	}
 	for _, i := range l.instances {
-		i.dir = filepath.Join(l.opts.Dir, i.Name)
-		if err := os.MkdirAll(i.dir, 0o700); err != nil {
-			return fmt.Errorf("folder of %s: %w", i.Name, err)
+		if err := l.makeDir(i); err != nil {
+			return err
 		}
 	}
 	return problems.Err()
+}
+
+func (l *Lab) makeDir(i *Instance) error {
+	i.dir = filepath.Join(l.opts.Dir, i.Name)
+	if err := os.MkdirAll(i.dir, 0o700); err != nil {
+		return fmt.Errorf("folder of %s: %w", i.Name, err)
+	}
+	return nil
+}
+
+// place gives an instance the next addresses, and its command; nil if that is not possible.
+func (l *Lab) place(inst config.Instance, problems *diag.List) *Instance {
+	i := l.instance(len(l.instances), inst, l.services)
+	run, ok := l.opts.App.Run[inst.Owner]
+	if !ok {
+		problems.Errorf("NO-COMMAND", inst.Pos, "the app does not say how %s runs as a process", inst.Owner)
+		problems.Hint("add spec.run.%s.command to %s", inst.Owner, l.opts.App.Pos.File)
+		return nil
+	}
+	command, err := l.expand(i, run.Command)
+	if err != nil {
+		problems.Errorf("BAD-COMMAND", run.Pos, "command of %s: %v", inst.Owner, err)
+		return nil
+	}
+	i.Command = command
+	for k, v := range run.Env {
+		words, err := l.expand(i, []string{v})
+		if err != nil {
+			problems.Errorf("BAD-COMMAND", run.Pos, "variable %s of %s: %v", k, inst.Owner, err)
+			continue
+		}
+		i.env[k] = words[0]
+	}
+	i.workDir = filepath.Join(l.opts.AppDir, run.Dir)
+	return i
 }
 
 func (l *Lab) instance(k int, inst config.Instance, services []*model.Service) *Instance {

@@ -94,7 +94,7 @@ func (l *Lab) StartControlPlane(ctx context.Context) error {
 		return err
 	}
 	var ids []string
-	for _, i := range l.instances {
+	for _, i := range l.Instances() {
 		select {
 		case <-i.envoy.Done():
 		default:

@@ -103,7 +103,7 @@ func Endpoints(services []*model.Service, workloads []*model.Workload) []*model.
 		}
 		e := &model.Endpoints{Host: s.Host}
 		for _, w := range byHost[s.Host] {
-			if selects(s, w.Namespace, w.Labels) {
+			if !w.NotReady && selects(s, w.Namespace, w.Labels) {
 				e.List = append(e.List, endpoints(s, w)...)
 			}
 		}

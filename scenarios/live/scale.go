@@ -1,0 +1,68 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/scenarios/record"
+	"github.com/squallmesh/squall/scenarios/spec"
+)
+
+// drainTime bounds how long an instance that is scaled away may take over the requests that it has.
+const drainTime = 10 * time.Second
+
+func (r *runner) scale(s *spec.Scale, lasts bool) happening {
+	before, now := 0, 0
+	h := happening{
+		kind: "scale", what: fmt.Sprintf("scale %s to %d", s.Workload, s.Replicas),
+		begin: func(ctx context.Context) error {
+			before = len(r.lab.Replicas(s.Workload))
+			err := r.scaleTo(ctx, s.Workload, s.Replicas)
+			now = len(r.lab.Replicas(s.Workload))
+			return err
+		},
+		evidence: func(record.Event) (string, string) { return fmt.Sprintf("%d instances became %d", before, now), "" },
+	}
+	if lasts {
+		h.end = func(ctx context.Context) error { return r.scaleTo(ctx, s.Workload, before) }
+	}
+	return h
+}
+
+func (r *runner) scaleTo(ctx context.Context, owner string, replicas int) error {
+	have := r.lab.Replicas(owner)
+	switch {
+	case replicas > len(have):
+		added, err := r.lab.Add(ctx, owner, replicas-len(have))
+		r.addWorkloads(added)
+		return err
+	case replicas < len(have):
+		leaving := have[replicas:]
+		if err := r.lab.Withdraw(ctx, leaving); err != nil {
+			return err
+		}
+		r.drain(ctx, leaving)
+		return r.lab.Remove(ctx, leaving)
+	}
+	return nil
+}
+
+// drain waits until instances have nothing to do any more and all of it is logged. What takes too long is cut off, and said.
+func (r *runner) drain(ctx context.Context, list []*local.Instance) {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	for {
+		busy, _ := r.busy(ctx, list)
+		if busy == "" {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			r.note("scaled away although " + busy)
+			return
+		case <-time.After(settlePoll):
+		}
+	}
+}
