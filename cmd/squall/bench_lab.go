@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/squallmesh/squall/mesh/config"
@@ -36,24 +35,6 @@ func (b *bench) withLab(ctx context.Context, app string, workers int, rules []co
 	return f(lab)
 }
 
-// ready measures how soon Bookinfo's mesh takes traffic.
-func (b *bench) ready(ctx context.Context) error {
-	var times []float64
-	for range 5 {
-		begin := time.Now()
-		err := b.withLab(ctx, "bookinfo", 1, builtinRules("bookinfo-gateway", "destination-rule-all"), func(*local.Lab) error {
-			times = append(times, time.Since(begin).Seconds())
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	slices.Sort(times)
-	b.add("mesh.ready_seconds", times[len(times)/2], "s", "median of 5: gateway and 6 workloads, rules effective")
-	return nil
-}
-
 // catalogueDir is where the shipped scenarios lie in a checkout.
 const catalogueDir = "scenarios/catalog"
 
@@ -69,14 +50,19 @@ func (b *bench) catalogue(ctx context.Context) error {
 	quiet := *b.env
 	quiet.stderr = io.Discard
 	begin, passed := time.Now(), 0
+	peak := watchMemory(ctx)
 	_, err = runJobs(ctx, &quiet, runFlags{parallel: 2, seed: 1}, b.binary, jobs, func(_ job, r *record.Run) error {
 		if r.Verdict == record.Pass {
 			passed++
 		}
 		return nil
 	})
+	bytes := peak()
 	if err != nil {
 		return err
+	}
+	if bytes > 0 {
+		b.add("catalogue.peak_rss_bytes", bytes, "B", "this process and all that it started, resident sizes summed, read four times a second: pages that processes share count for each")
 	}
 	b.add("catalogue.wall_seconds", time.Since(begin).Seconds(), "s", fmt.Sprintf("%d of %d scenarios pass, two at a time", passed, len(jobs)))
 	return nil
