@@ -70,7 +70,11 @@ func Judge(r *record.Run, where func(path string) diag.Pos) {
 	r.Verdict, r.Reason = record.Pass, ""
 	gap, missing := unjudgeable(r), unproven(r)
 	for i, c := range r.Scenario.Spec.Checks {
+		if c.Profile != "" && c.Profile != r.Scenario.Profile() {
+			continue
+		}
 		res := judgeOne(r, i, c)
+		res.Index = i
 		res.Pos = where(fmt.Sprintf("spec.checks[%d]", i))
 		switch {
 		case gap != "" && res.Verdict == record.Fail:
@@ -140,10 +144,12 @@ func judgeOne(r *record.Run, i int, c spec.Check) record.Result {
 	phase, ok := r.Phase(c.Phase)
 	if !ok || len(kinds) != 1 {
 		res.Verdict, res.Reason = record.Inconclusive, fmt.Sprintf("the run never came to the phase %q", c.Phase)
+		res.Test = declared(r, &c)
 		return res
 	}
 	if phase.To <= phase.From && kinds[0] != "recovery" {
 		res.Verdict, res.Reason = record.Inconclusive, fmt.Sprintf("the phase %q had no time", phase.Name)
+		res.Test = declared(r, &c)
 		return res
 	}
 	for _, k := range all() {

@@ -10,8 +10,11 @@ import (
 	"github.com/squallmesh/squall/scenarios/stat"
 )
 
-// declared begins the outcome of a check with error rates: what it declares, and how many samples that needs.
+// declared begins the outcome of a check with error rates: what it declares, and how many samples that needs. Nil for others.
 func declared(r *record.Run, c *spec.Check) *record.Test {
+	if c.Declared() == nil {
+		return nil
+	}
 	e := r.Scenario.ErrorsOf(c)
 	return &record.Test{Errors: e, Needed: c.Needed(e)}
 }

@@ -90,22 +90,23 @@ func TestResultsCarryTheirErrors(t *testing.T) {
 		check(t, `{quantile: {load: l, q: 0.5, below: 1s, falseInconclusive: 0.1}}`),
 		check(t, `{phase: quiet, amplification: {load: l, to: a, want: 1, tolerance: 1, max: 3, falseFail: 0.001}}`),
 		check(t, `{load: l, success: "100%"}`),
+		check(t, `{phase: never, rate: {load: l, status: 503, want: 0, tolerance: 30, falsePass: 0.001, falseFail: 0.00001}}`),
 	}
 	Judge(r, nowhere)
 	at := func(i int) stat.Errors { return r.Checks[i].Test.Errors }
 	require.InDelta(t, 0.01, at(0).FalsePass, 1e-12)
 	for _, i := range []int{1, 2, 3} {
-		require.InDelta(t, 0.04/3, at(i).FalsePass, 1e-12)
+		require.InDelta(t, 0.039/3, at(i).FalsePass, 1e-12)
 	}
 	for _, i := range []int{0, 1, 2} {
-		require.InDelta(t, 0.001, at(i).FalseFail, 1e-12)
+		require.InDelta(t, 0.00299/3, at(i).FalseFail, 1e-12)
 	}
 	require.InDelta(t, stat.DefaultFalseInconclusive, at(0).FalseInconclusive, 1e-12)
 	require.InDelta(t, 0.1, at(2).FalseInconclusive, 1e-12)
 	require.Nil(t, r.Checks[4].Test)
 
 	sum, checks := r.Errors()
-	require.Equal(t, 4, checks)
+	require.Equal(t, 5, checks, "also one whose phase never came")
 	require.InDelta(t, 0.05, sum.FalsePass, 1e-12)
 	require.InDelta(t, 0.004, sum.FalseFail, 1e-12)
 

@@ -49,8 +49,8 @@ func rate(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	decision, n := stat.Open, len(hits)
 	if k.Sequential {
 		running := test.Sequential()
-		for _, hit := range hits {
-			if running.Add(map[bool]int{true: 0, false: 1}[hit]) != stat.Open {
+		for _, yes := range hits {
+			if running.Add(hit(yes)) != stat.Open {
 				break
 			}
 		}
@@ -58,8 +58,8 @@ func rate(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 		t.DecidedAt = at(decision, n)
 	}
 	x := 0
-	for _, hit := range hits[:n] {
-		if hit {
+	for _, yes := range hits[:n] {
+		if yes {
 			x++
 		}
 	}

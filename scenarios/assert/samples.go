@@ -53,8 +53,8 @@ type sample struct {
 
 // tell tells a load's requests apart. It says why there is nothing to count, or "". A call that its caller's proxy never let out (a fault,
 // a limit, no endpoint) was taken by no workload and has no label; it is not counted.
-func tell(r *record.Run, p record.Phase, load, key string) (results []loadgen.Result, out []sample, why string) {
-	by, err := spec.ParseBy(key)
+func tell(r *record.Run, p record.Phase, load, what string) (results []loadgen.Result, out []sample, why string) {
+	by, err := spec.ParseBy(what)
 	if err != nil {
 		return nil, nil, err.Error()
 	}
@@ -74,17 +74,21 @@ func tell(r *record.Run, p record.Phase, load, key string) (results []loadgen.Re
 		return results, out, why
 	}
 	for i := range results {
-		s := sample{results[i].Value, i}
-		switch by.Kind {
-		case spec.ByStatus:
-			s.key = fmt.Sprint(results[i].Status)
-		case spec.ByHeader:
-			s.key = results[i].Header[by.Name]
-		case spec.ByValue, spec.ByLabel:
-		}
-		out = append(out, s)
+		out = append(out, sample{key(by, &results[i]), i})
 	}
 	return results, out, ""
+}
+
+// key is what an answer is told apart by.
+func key(by spec.By, res *loadgen.Result) string {
+	switch by.Kind {
+	case spec.ByStatus:
+		return fmt.Sprint(res.Status)
+	case spec.ByHeader:
+		return res.Header[by.Name]
+	case spec.ByValue, spec.ByLabel:
+	}
+	return res.Value
 }
 
 // bySubset tells calls apart by where the route led, whether or not they got there.

@@ -134,6 +134,9 @@ func (c *checker) rate(at string, k *Rate) {
 			c.answer(at, k.Answer, l)
 		}
 	}
+	if calls {
+		c.status(at, k.Status)
+	}
 	switch {
 	case calls && (k.Success || k.Value != "" || len(k.Headers) > 0):
 		c.errorf("BAD-CHECK", at, "calls between workloads are told apart by status and flags alone: success, value and headers are those of a load's answers")
@@ -156,11 +159,15 @@ func (c *checker) answer(at string, a Answer, l Load) {
 	if a.Status == nil && !a.Success && a.Value == "" && len(a.Headers) == 0 {
 		c.errorf("MISSING-FIELD", at, "the share of what? say status, success, value or headers")
 	}
-	if a.Status != nil && *a.Status != 0 && (*a.Status < 100 || *a.Status > 599) {
-		c.errorf("BAD-VALUE", at+".status", "%d is no status: a number from 100 to 599, or 0 for no answer", *a.Status)
-	}
+	c.status(at, a.Status)
 	if a.Value != "" {
 		c.keepsValues(at+".value", l)
+	}
+}
+
+func (c *checker) status(at string, status *int) {
+	if status != nil && *status != 0 && (*status < 100 || *status > 599) {
+		c.errorf("BAD-VALUE", at+".status", "%d is no status: a number from 100 to 599, or 0 for no answer", *status)
 	}
 }
 

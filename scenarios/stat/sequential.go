@@ -83,6 +83,9 @@ func (s *Sequential) combine(part func(int, *sequentialShare) Decision) {
 	s.decision = all
 }
 
+// Decision is the decision so far.
+func (s *Sequential) Decision() Decision { return s.decision }
+
 // Taken is how many outcomes were taken: all until it was decided.
 func (s *Sequential) Taken() int { return s.n }
 
