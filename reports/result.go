@@ -185,12 +185,12 @@ func NewResult(r *record.Run) Result {
 
 func checks(r *record.Run) []Check {
 	out := []Check{}
-	for i, c := range r.Checks {
+	for _, c := range r.Checks {
 		check := Check{
 			Name: record.Redact(c.Name), Phase: c.Phase, Verdict: c.Verdict, Reason: record.Redact(c.Reason),
 			Measured: record.Redact(c.Measured), Want: record.Redact(c.Want), Samples: c.Samples, Test: c.Test, Pos: c.Pos,
 		}
-		if q, ok := r.PromQL[i]; ok {
+		if q, ok := r.PromQL[c.Index]; ok {
 			check.Query = &Query{Query: record.Redact(q.Query), Error: record.Redact(q.Error), Samples: []Sample{}}
 			for _, s := range q.Samples {
 				check.Query.Samples = append(check.Query.Samples, Sample{record.Redact(s.Labels), strconv.FormatFloat(s.Value, 'g', -1, 64)})

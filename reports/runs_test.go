@@ -72,6 +72,9 @@ func passing() *record.Run {
 		{Name: "success of readers", Phase: "before", Pos: pos("passing", 20), Verdict: record.Pass, Reason: "success is 100%", Measured: "success 100%", Want: "success >= 99.9%", Samples: 12},
 		{Name: "promql", Phase: "slow", Pos: pos("passing", 21), Verdict: record.Pass, Reason: "1 series", Measured: "12", Want: "> 0", Samples: 1},
 	}
+	for i := range r.Checks {
+		r.Checks[i].Index = i
+	}
 	r.PromQL = map[int]record.QueryResult{1: {Query: `sum(rate(a[1m])) | b`, Samples: []record.Sample{{Labels: `{a="b"}`, Value: 12}, {Labels: "{}", Value: math.NaN()}}}}
 	r.Notes = []string{"profile exact: one worker thread"}
 	r.Warnings.Warnf("UNUSED", diag.Pos{File: "rules.yaml", Line: 3}, "subset v9 is not used")

@@ -95,6 +95,9 @@ func loadMutants(env *environment, args []string) (jobs []job, mutants []mutant,
 				}
 				j, more := loadScenario(env, path, m.Edits...)
 				problems.Add(more...)
+				if j.file != nil {
+					j.file = j.file.Variants()[0]
+				}
 				j.decided = failed
 				jobs, mutants = append(jobs, j), append(mutants, m)
 			}
@@ -106,8 +109,8 @@ func loadMutants(env *environment, args []string) (jobs []job, mutants []mutant,
 // failed says whether a run that goes on will fail in any case: a check of a phase that is over fails, by what is complete then.
 func failed(sofar *record.Run) bool {
 	assert.Judge(sofar, func(string) diag.Pos { return diag.Pos{} })
-	for i, res := range sofar.Checks {
-		c := sofar.Scenario.Spec.Checks[i]
+	for _, res := range sofar.Checks {
+		c := sofar.Scenario.Spec.Checks[res.Index]
 		// Calls, traces and metrics are made from logs, of which some may still come.
 		if res.Verdict == record.Fail && (c.Load != "" || c.Split != nil || c.Counter != nil) {
 			return true

@@ -202,7 +202,14 @@ func loadScenarios(env *environment, args []string) ([]job, error) {
 		for _, path := range paths {
 			j, more := loadScenario(env, path)
 			problems.Add(more...)
-			jobs = append(jobs, j)
+			if j.file == nil {
+				continue
+			}
+			for _, f := range j.file.Variants() {
+				one := j
+				one.file = f
+				jobs = append(jobs, one)
+			}
 		}
 	}
 	if w := problems.Warnings().Sorted(); len(w) > 0 && !problems.HasErrors() {

@@ -70,7 +70,11 @@ func Judge(r *record.Run, where func(path string) diag.Pos) {
 	r.Verdict, r.Reason = record.Pass, ""
 	gap, missing := unjudgeable(r), unproven(r)
 	for i, c := range r.Scenario.Spec.Checks {
+		if c.Profile != "" && c.Profile != r.Scenario.Profile() {
+			continue
+		}
 		res := judgeOne(r, i, c)
+		res.Index = i
 		res.Pos = where(fmt.Sprintf("spec.checks[%d]", i))
 		switch {
 		case gap != "" && res.Verdict == record.Fail:

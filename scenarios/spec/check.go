@@ -6,6 +6,8 @@ type Check struct {
 	Name string `json:"name,omitempty"`
 	// Phase that is judged: a name of the timeline, before, after or all (default).
 	Phase string `json:"phase,omitempty"`
+	// Profile, exact or istio, if the check is for runs with that profile alone.
+	Profile string `json:"profile,omitempty"`
 
 	// Load picks the requests of one load, for success, status, values and latency.
 	Load string `json:"load,omitempty"`

@@ -95,7 +95,8 @@ func (c *checker) header() {
 	if s.Spec.App == "" {
 		c.errorf("MISSING-FIELD", "spec.app", "a scenario needs an app: bookinfo, backend, tcp-echo or the path of an App file")
 	}
-	if p := s.Spec.Envoy.Profile; p != "" && p != "istio" && p != "exact" {
+	c.matrix()
+	if p := s.Spec.Envoy.Profile; p != "" && !slices.Contains(profiles, p) {
 		c.errorf("BAD-VALUE", "spec.envoy.profile", "the profile is istio or exact, not %q", p)
 	}
 	if len(s.Spec.Checks) == 0 {

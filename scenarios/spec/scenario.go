@@ -28,6 +28,8 @@ type Spec struct {
 	App string `json:"app"`
 	// Envoy sets how proxies are run.
 	Envoy Envoy `json:"envoy,omitempty"`
+	// Matrix runs the scenario once for each of its values; the first run keeps the scenario's name, the others add the value to it.
+	Matrix *Matrix `json:"matrix,omitempty"`
 	// Config lists Istio YAML: paths relative to the scenario, or documents inline.
 	Config []Config `json:"config,omitempty"`
 	// Warmup is how long load runs before t = 0, unjudged; 2s if unset.
@@ -49,6 +51,12 @@ type Spec struct {
 type Envoy struct {
 	// Profile is istio (default: Istio's own settings) or exact (one worker, no merge window).
 	Profile string `json:"profile,omitempty"`
+}
+
+// Matrix is what a scenario is run with, one after the other.
+type Matrix struct {
+	// Profile lists profiles of Envoy, in place of envoy.profile; checks may be for one of them alone.
+	Profile []string `json:"profile"`
 }
 
 // Load is one stream of requests.
