@@ -245,7 +245,7 @@ func faultsPage(docs map[string]typeDoc) string {
 func checksPage(docs map[string]typeDoc) string {
 	var b strings.Builder
 	b.WriteString("# Checks\n" + generated)
-	b.WriteString("A check is of exactly one kind. Any may have a `name` for reports and a `phase` that is judged: a name of the timeline, `before`, `after` or `all` (default). " +
+	b.WriteString("A check is of exactly one kind. Any may have a `name` for reports and a `phase` that is judged: a name of the timeline, `before`, `after` or `all` (default); with a `profile` it is for the runs of a matrix with that profile alone. " +
 		"Without the evidence that it needs a check is inconclusive, never passed.\n")
 	kinds := fieldsOf(reflect.TypeFor[spec.Check](), docs)
 	for _, e := range checkExamples() {

@@ -57,7 +57,7 @@ func TestReferenceIsComplete(t *testing.T) {
 	require.ElementsMatch(t, kinds, faults)
 	require.ElementsMatch(t, assert.Kinds(), checks)
 
-	known := map[string]bool{"name": true, "phase": true}
+	known := map[string]bool{"name": true, "phase": true, "profile": true}
 	for _, kind := range checks {
 		known[kind] = true
 		for _, f := range beside[kind] {

@@ -135,7 +135,7 @@ const (
 // Result is what came of one check.
 type Result struct {
 	// Index is the check's place among those of the scenario, from 0.
-	Index int `json:"index"`
+	Index   int      `json:"index"`
 	Name    string   `json:"name"`
 	Phase   string   `json:"phase,omitempty"`
 	Pos     diag.Pos `json:"pos"`
