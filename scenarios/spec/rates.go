@@ -158,7 +158,11 @@ func (c *Check) Needed(e stat.Errors) int {
 	return 0
 }
 
-// Within gives the longest that a phase can be: from what the scenario says, before it is known how long changes take.
+// sure tells whether an item happens in any case, at its time.
+func (i Item) sure() bool { return i.When == nil && len(i.Unless) == 0 }
+
+// Within gives the longest that a phase can be: from what the scenario says, before it is known how long changes take, and which
+// items happen at all.
 func (f *File) Within(phase string) (from, to time.Duration) {
 	items, end := f.Spec.Timeline, f.End()
 	until := func(item Item) time.Duration {
@@ -176,13 +180,17 @@ func (f *File) Within(phase string) (from, to time.Duration) {
 	case "before":
 		first := end
 		for _, item := range items {
-			first = min(first, item.At.D())
+			if item.sure() {
+				first = min(first, item.At.D())
+			}
 		}
 		return 0, first
 	case "after":
 		last := time.Duration(0)
 		for _, item := range items {
-			last = max(last, until(item))
+			if item.sure() {
+				last = max(last, until(item))
+			}
 		}
 		if len(items) == 0 {
 			last = end
@@ -193,12 +201,12 @@ func (f *File) Within(phase string) (from, to time.Duration) {
 		if item.Name != phase {
 			continue
 		}
-		if item.For > 0 {
+		if item.For > 0 && item.When == nil {
 			return item.At.D(), until(item)
 		}
 		to := end
 		for _, later := range items {
-			if later.Name != "" && later.At > item.At {
+			if later.Name != "" && later.At > item.At && later.sure() && item.For == 0 {
 				to = min(to, later.At.D())
 			}
 		}

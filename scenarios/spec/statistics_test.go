@@ -162,6 +162,22 @@ func TestWithin(t *testing.T) {
 	}
 }
 
+// What may not happen, or later, ends no phase for sure.
+func TestWithinConditions(t *testing.T) {
+	f, problems := parse(strings.NewReplacer(
+		"{at: 1s, for: 1s, name: slow,", "{at: 1s, for: 1s, name: slow, when: {load: readers, success: \"< 50%\", for: 1s},",
+		"{at: 5s, name: marker}", "{at: 5s, name: marker, unless: [slow]}",
+	).Replace(sound))
+	require.Empty(t, problems.Text())
+	for phase, want := range map[string][2]time.Duration{
+		"before": {0, 2 * time.Second}, "slow": {time.Second, 10 * time.Second}, "failing": {2 * time.Second, 10 * time.Second},
+		"marker": {5 * time.Second, 10 * time.Second}, "after": {10 * time.Second, 10 * time.Second},
+	} {
+		from, to := f.Within(phase)
+		require.Equal(t, want, [2]time.Duration{from, to}, phase)
+	}
+}
+
 func TestParseBy(t *testing.T) {
 	for text, want := range map[string]By{
 		"": {Kind: ByValue}, "value": {Kind: ByValue}, "status": {Kind: ByStatus}, "header:x-version": {Kind: ByHeader, Name: "x-version"},
