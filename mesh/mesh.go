@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -153,7 +154,8 @@ func (m *Mesh) setLease(ctx context.Context, slot int, fault *model.LeasedFault)
 
 func (m *Mesh) changeLease(ctx context.Context, slot int, fault *model.LeasedFault) (serve.Report, error) {
 	var hosts []string
-	if old := m.leases[slot]; old != nil {
+	old, before := m.leases[slot], m.snapshot
+	if old != nil {
 		hosts = append(hosts, old.fault.Host)
 	}
 	if fault == nil {
@@ -178,7 +180,15 @@ func (m *Mesh) changeLease(ctx context.Context, slot int, fault *model.LeasedFau
 		}
 	}
 	m.snapshot = snap
-	return m.server.Apply(ctx, serve.Change{Snapshot: &snap})
+	report, err := m.server.Apply(ctx, serve.Change{Snapshot: &snap})
+	if errors.Is(err, serve.ErrNoLease) {
+		m.snapshot = before
+		delete(m.leases, slot)
+		if old != nil {
+			m.leases[slot] = old
+		}
+	}
+	return report, err
 }
 
 // renew keeps armed leases alive. It reports the slots that are not armed.

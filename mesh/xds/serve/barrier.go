@@ -143,13 +143,18 @@ type Change struct {
 // Apply sets a new state and returns when it is effective on every connected proxy: the first request that is sent
 // afterwards, on a new connection (and on an open one, unless a listener changed), sees it. One Apply runs at a time.
 //
-// Errors: *RejectedError when a proxy refused it, *LateError when the context ended first.
+// Errors: *RejectedError when a proxy refused it, *LateError when the context ended first. A fault is armed on delta streams
+// only: with another proxy connected, nothing is changed and the error says so.
 func (s *Server) Apply(ctx context.Context, c Change) (Report, error) {
 	s.applies.Lock()
 	defer s.applies.Unlock()
 	start := s.opts.Now()
 
 	s.mu.Lock()
+	if err := s.leasable(c.Snapshot); err != nil {
+		s.mu.Unlock()
+		return Report{}, err
+	}
 	if c.Snapshot != nil {
 		s.tr.Update(*c.Snapshot)
 	}

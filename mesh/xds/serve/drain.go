@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -26,17 +27,23 @@ const drainPoll = 20 * time.Millisecond
 // Errors: *LateError with the proxies that still drain when the context ends, or whose gauges cannot be read.
 func (s *Server) AwaitDrained(ctx context.Context, report *Report) error {
 	start := s.opts.Now()
-	late := &LateError{Missing: map[string]Stage{}}
+	errs := make([]error, len(report.Proxies))
+	var all sync.WaitGroup
 	for i := range report.Proxies {
-		p := &report.Proxies[i]
-		if !p.drains {
-			continue
+		if p := &report.Proxies[i]; p.drains {
+			all.Go(func() {
+				errs[i] = s.drained(ctx, p.Proxy)
+				p.Drained = s.opts.Now().Sub(start)
+			})
 		}
-		if err := s.drained(ctx, p.Proxy); err != nil {
-			late.Missing[p.Proxy] = Drained
-			continue
+	}
+	all.Wait()
+	late := &LateError{Missing: map[string]Stage{}}
+	for i, err := range errs {
+		if err != nil {
+			report.Proxies[i].Drained = 0
+			late.Missing[report.Proxies[i].Proxy] = Drained
 		}
-		p.Drained = s.opts.Now().Sub(start)
 	}
 	if len(late.Missing) > 0 {
 		return late

@@ -174,6 +174,51 @@ func TestTheFirstRequestSeesTheChange(t *testing.T) {
 	}
 }
 
+// armed is a mesh whose one host answers every request with 500, by a fault of a scenario.
+func armed(snap model.Snapshot) model.Snapshot {
+	snap.Faults = snap.Faults.Set(flipHost, &model.LeasedFaults{List: []*model.LeasedFault{{
+		ID: "f", Host: flipHost, Abort: &model.Abort{HTTPStatus: 500, Percent: 100}, Armed: true,
+	}}})
+	return snap
+}
+
+// An armed fault is a runtime layer that ends by itself unless it is renewed.
+func TestALeaseLivesWhileItIsRenewed(t *testing.T) {
+	port := freePort(t)
+	snap := flipping(model.ExactMesh(), host(t, "one"))
+	s := single(t, xdstest.SingleOptions{Snapshot: snap, Proxy: sidecarAt(port)})
+	c := through(port)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	faulty := armed(snap)
+	_, err := s.Apply(ctx, serve.Change{Snapshot: &faulty})
+	require.NoError(t, err)
+	began := time.Now()
+	for time.Since(began) < 4*time.Second {
+		s.Refresh(0)
+		require.Equal(t, "500 Internal Server Error", ask(t, c), "it is renewed beyond its time to live of 3 s")
+		time.Sleep(200 * time.Millisecond)
+	}
+	for ask(t, c) != "one" {
+		require.Less(t, time.Since(began), 15*time.Second, "it does not end")
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// A full stream has no leases, and so no faults of scenarios: that is refused, and nothing changes.
+func TestAFaultIsNotArmedOnAFullStream(t *testing.T) {
+	port := freePort(t)
+	snap := flipping(model.ExactMesh(), host(t, "one"))
+	s := single(t, xdstest.SingleOptions{Snapshot: snap, Proxy: sidecarAt(port), StateOfTheWorld: true})
+	c := through(port)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	faulty := armed(snap)
+	_, err := s.Apply(ctx, serve.Change{Snapshot: &faulty})
+	require.ErrorContains(t, err, "cannot be armed: the proxy sidecar~a.default speaks the state-of-the-world variant")
+	require.Equal(t, "one", ask(t, c))
+}
+
 // A listener's rejection by a real Envoy reaches the caller of Apply, and the old configuration serves on.
 func TestARealEnvoysRejectionIsTold(t *testing.T) {
 	for _, full := range []bool{false, true} {

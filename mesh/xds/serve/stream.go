@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	runtimev3 "github.com/envoyproxy/go-control-plane/envoy/service/runtime/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
@@ -34,10 +35,10 @@ type answer interface {
 }
 
 // send answers the type's open request with changes that t.held has already, and with resources whose time to live is
-// renewed. It gives the message as it goes out.
+// renewed; a full stream has none. It gives the message as it goes out.
 func (s stream) send(t *typeState, typ translate.Type, version string, changes []sentChange, renewed []*translate.Resource) proto.Message {
 	if s.full != nil {
-		body := t.fullResponse(typ, version, changes, renewed)
+		body := t.fullResponse(typ, version, changes)
 		s.full <- &fullResponse{request: t.watch.full, body: body}
 		return body
 	}
@@ -63,7 +64,7 @@ func deltaResponseBody(typ translate.Type, version string, changes []sentChange,
 
 // fullResponse is the state-of-the-world variant. Of clusters and listeners it has all, so that what is missing is
 // removed; of what proxies ask by name, what changed.
-func (t *typeState) fullResponse(typ translate.Type, version string, changes []sentChange, renewed []*translate.Resource) *discoveryv3.DiscoveryResponse {
+func (t *typeState) fullResponse(typ translate.Type, version string, changes []sentChange) *discoveryv3.DiscoveryResponse {
 	body := &discoveryv3.DiscoveryResponse{TypeUrl: typ.URL(), VersionInfo: version}
 	if t.wildcard {
 		for _, table := range t.held {
@@ -75,25 +76,22 @@ func (t *typeState) fullResponse(typ translate.Type, version string, changes []s
 	}
 	for _, c := range changes {
 		if c.new != nil {
-			body.Resources = append(body.Resources, living(c.new))
+			body.Resources = append(body.Resources, lasting(c.new))
 		}
-	}
-	for _, r := range renewed {
-		body.Resources = append(body.Resources, living(r))
 	}
 	return body
 }
 
-// living gives a resource's content, in a wrapper where it has a time to live. A heartbeat without content would have to
-// repeat the version of the whole last response, so the content goes along.
-func living(r *translate.Resource) *anypb.Any {
-	d := ttl(r)
-	if d == nil {
+// lasting gives a resource's content; an armed runtime layer is sent empty. On a full stream that carries several layers
+// Envoy 1.40 ends itself when the time to live of one runs out, and without that a fault could outlive its run. Apply
+// refuses to arm one there.
+func lasting(r *translate.Resource) *anypb.Any {
+	if ttl(r) == nil {
 		return r.Body
 	}
 	out := &anypb.Any{}
-	if err := anypb.MarshalFrom(out, &discoveryv3.Resource{Name: r.Name, Version: r.Version, Resource: r.Body, Ttl: d}, proto.MarshalOptions{}); err != nil {
-		panic("wrap " + r.Name + ": " + err.Error()) // a valid message always marshals
+	if err := anypb.MarshalFrom(out, &runtimev3.Runtime{Name: r.Name}, proto.MarshalOptions{}); err != nil {
+		panic("empty layer " + r.Name + ": " + err.Error()) // a name is valid text
 	}
 	return out
 }
