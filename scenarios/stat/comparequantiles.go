@@ -73,7 +73,7 @@ func (t CompareQuantiles) Needed() int {
 	if !(t.Spread > 0) {
 		return 0
 	}
-	return smallest(spanOf(t.Spread), func(n int) bool {
+	return smallest(spanOf(t.Spread), 0, func(n int) bool {
 		// Each of the two samples has its upper bound less than half way above, and its lower less than half way below.
 		sum := 2 * LowerTail(atLeast(n, t.Q, t.FalsePass/2)-1, n, t.Q+t.Spread)
 		sum += 2 * UpperTail(atMost(n, t.Q, t.FalsePass/2)+1, n, t.Q-t.Spread)

@@ -66,7 +66,8 @@ func (t CompareShares) Needed() int {
 	if t.OddsRatio > 0 && (t.Expect <= 0 || t.Expect >= 1) || t.OddsRatio == 0 && t.Tolerance >= 1 {
 		return 0
 	}
-	return smallest(0, func(n int) bool { return t.notPass(n) <= t.FalseInconclusive })
+	// Each look at a size is a sum over two counts, so the last digits of large plans are left out.
+	return smallest(0, 256, func(n int) bool { return t.notPass(n) <= t.FalseInconclusive })
 }
 
 // notPass is the chance that n samples of each side do not pass although both have the share Expect: an exact sum over both counts, as

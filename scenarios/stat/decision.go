@@ -47,8 +47,9 @@ type Interval struct{ Low, High float64 }
 const MaxSample = 10_000_000
 
 // smallest finds the sample size from which on ok holds: it holds there and for the span sizes above it. Tests of whole counts
-// get a little worse with some single samples, whenever a critical count moves; span covers that. 0 if there is none up to MaxSample.
-func smallest(span int, ok func(n int) bool) int {
+// get a little worse with some single samples, whenever a critical count moves; span covers that. It is larger than it must be by at
+// most one in grain; 0 is by nothing. 0 if there is none up to MaxSample.
+func smallest(span, grain int, ok func(n int) bool) int {
 	high := 1
 	for !ok(high) {
 		if high >= MaxSample {
@@ -57,7 +58,7 @@ func smallest(span int, ok func(n int) bool) int {
 		high = min(2*high, MaxSample)
 	}
 	low := high / 2 // ok is false there, or it is 0
-	for high-low > 1 {
+	for high-low > 1 && (grain == 0 || high-low > high/grain) {
 		if middle := low + (high-low)/2; ok(middle) {
 			high = middle
 		} else {

@@ -97,7 +97,7 @@ func (t Mean) Needed() int {
 	if !isLow && !isHigh {
 		return 0
 	}
-	return smallest(0, func(n int) bool {
+	return smallest(0, 0, func(n int) bool {
 		sum := 0.0
 		if isLow { // the average must be so large that it is not due to a mean of low
 			sum += short(1-target, 1-passes(low, n, t.FalsePass), n)

@@ -72,7 +72,7 @@ func (t Quantile) Needed() int {
 	if !(t.Spread > 0) {
 		return 0
 	}
-	return smallest(spanOf(t.Spread), func(n int) bool {
+	return smallest(spanOf(t.Spread), 0, func(n int) bool {
 		sum := 0.0
 		if !math.IsInf(t.High, 1) {
 			sum += LowerTail(atLeast(n, t.Q, t.FalsePass)-1, n, t.Q+t.Spread)

@@ -228,7 +228,7 @@ func neededSequential(list []Share) int {
 	if fails >= list[0].FalseInconclusive {
 		return 0
 	}
-	return smallest(span, func(n int) bool {
+	return smallest(span, 0, func(n int) bool {
 		sum := fails
 		for _, s := range list {
 			sum += s.half().notPass(n)

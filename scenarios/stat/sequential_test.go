@@ -3,6 +3,7 @@ package stat
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,6 +77,91 @@ func TestSequentialSmallRates(t *testing.T) {
 		deviation := math.Sqrt((squares/rounds - mean*mean) / rounds)
 		require.LessOrEqual(t, mean-4*deviation, 1e-5, "%s: %g ± %g", c.name, mean, deviation)
 		require.Greater(t, mean, 1e-8, "%s: the test can err, else it would be too cautious", c.name)
+	}
+}
+
+// streams adds up all streams of n outcomes exactly: the chance of each decision at a true share. What a test of one share knows are its counts
+// and which sides are still open.
+func streams(plan *Sequential, n int, truth float64) map[Decision]float64 {
+	type state struct {
+		hits         int
+		below, above bool // still open
+	}
+	p := plan.parts[0]
+	sides := func(s state) []boundary {
+		return slices.DeleteFunc(slices.Clone(p.sides), func(b boundary) bool { return b.above && !s.above || !b.above && !s.below })
+	}
+	out := map[Decision]float64{}
+	at := map[state]float64{{0, true, true}: 1}
+	for taken := range n {
+		next := map[state]float64{}
+		for s, chance := range at {
+			for _, yes := range []bool{true, false} {
+				q := &Sequential{
+					planned: plan.planned, n: taken, looked: taken > plan.planned,
+					parts: []*sequentialShare{{share: p.share, sides: p.sides, open: sides(s), hits: s.hits, misses: taken - s.hits}},
+				}
+				value, weight := 0, truth
+				if !yes {
+					value, weight = 1, 1-truth
+				}
+				d := q.Add(value)
+				if d == Open && taken == n-1 {
+					d = q.End()
+				}
+				if d != Open || taken == n-1 {
+					out[d] += chance * weight
+					continue
+				}
+				after := state{hits: q.parts[0].hits}
+				for _, b := range q.parts[0].open {
+					after.above, after.below = after.above || b.above, after.below || !b.above
+				}
+				next[after] += chance * weight
+			}
+		}
+		at = next
+	}
+	return out
+}
+
+// The rates of a sequential test, added up exactly over all streams, however small they are: for streams that end early, as planned and
+// late.
+func TestSequentialHoldsItsRates(t *testing.T) {
+	for _, c := range []struct {
+		target, tolerance float64
+		errors            Errors
+	}{
+		{0.5, 0.2, Errors{0.05, 0.05, 0.05}},
+		{0.8, 0.15, Errors{0.01, 0.001, 0.05}},
+		{0.1, 0.2, Errors{0.01, 0.01, 0.01}},
+		{0, 0.1, Errors{0.01, 0.001, 0.05}},
+		{0.5, 0.25, Errors{1e-5, 1e-5, 1e-5}},
+	} {
+		s := Share{Target: c.target, Tolerance: c.tolerance, Errors: c.errors}
+		plan, planned := s.Sequential(), s.NeededSequential()
+		for _, n := range []int{planned / 2, planned, planned * 5 / 4} {
+			for _, off := range []float64{-1, -0.5, 0, 0.5, 1, 1.3} {
+				truth := c.target + off*c.tolerance
+				if truth < 0 || truth > 1 {
+					continue
+				}
+				seen := streams(plan, n, truth)
+				require.InDelta(t, 1, seen[Pass]+seen[Fail]+seen[Open], 1e-9)
+				if off <= -1 || off >= 1 {
+					require.LessOrEqual(t, seen[Pass], c.errors.FalsePass*(1+1e-9), "%+v with %d at %g", s, n, truth)
+				}
+				if off >= -1 && off <= 1 {
+					require.LessOrEqual(t, seen[Fail], c.errors.FalseFail*(1+1e-9), "%+v with %d at %g", s, n, truth)
+				}
+				if off == 0 && n >= planned {
+					require.LessOrEqual(t, 1-seen[Pass], c.errors.FalseInconclusive, "%+v with %d", s, n)
+				}
+				if off == 1 && n >= planned {
+					require.Greater(t, seen[Pass], c.errors.FalsePass/4, "%+v with %d: it uses what it declares", s, n)
+				}
+			}
+		}
 	}
 }
 

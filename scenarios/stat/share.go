@@ -75,7 +75,7 @@ func neededShares(list []Share) int {
 		}
 		span = max(span, spanOf(s.Tolerance))
 	}
-	return smallest(span, func(n int) bool {
+	return smallest(span, 0, func(n int) bool {
 		sum := 0.0
 		for _, s := range list {
 			sum += s.notPass(n)
