@@ -272,57 +272,78 @@ func (s *Server) concerned(report *Report) []concernedProxy {
 	return out
 }
 
-// await waits until every concerned proxy acknowledged the version as a whole.
-func (s *Server) await(ctx context.Context, start time.Time, concerned []concernedProxy, report *Report) error {
-	waiting := map[string]concernedProxy{}
-	for _, c := range concerned {
-		waiting[c.id] = c
-	}
-	for {
-		s.mu.Lock()
-		changed := s.changed
-		var rejections []Rejection
-		for _, id := range sortedKeys(waiting) {
-			p := s.proxies[id]
-			switch {
-			case p == nil:
-				delete(waiting, id)
-			case len(p.rejections) > 0:
-				rejections = append(rejections, p.rejections...)
-				if p.complete >= report.Version || p.idle(translate.Cluster, translate.Endpoint, translate.Listener, translate.Route) {
-					delete(waiting, id)
-				}
-			case p.complete >= report.Version:
-				took := s.opts.Now().Sub(start)
-				report.Proxies = append(report.Proxies, ProxyReport{
-					Proxy: id, Changed: waiting[id].changed, Acked: took, Active: took, Effective: took,
-					drains: waiting[id].drains,
-				})
-				delete(waiting, id)
-			}
-		}
-		s.mu.Unlock()
-		if len(rejections) > 0 {
-			return &RejectedError{rejections}
-		}
-		if len(waiting) == 0 {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			late := &LateError{Missing: map[string]Stage{}}
-			for id := range waiting {
-				late.Missing[id] = s.missing(id)
-			}
-			return late
-		}
-	}
+// waiter is the Apply that waits for acknowledgements.
+type waiter struct {
+	start   time.Time
+	version uint64
+	waiting map[string]concernedProxy
+	report  *Report
+	// settled is closed when there is nothing to wait for any more.
+	settled chan struct{}
 }
 
-func (s *Server) missing(id string) Stage {
+// look takes a proxy's progress, and reports whether the wait is over. The caller holds Server.mu.
+func (w *waiter) look(p *proxy, now func() time.Time) bool {
+	c, ok := w.waiting[p.id]
+	switch {
+	case !ok:
+	case len(p.rejections) > 0:
+		// One refusal ends the wait: the caller will want to go back.
+		return true
+	case p.complete >= w.version:
+		took := now().Sub(w.start)
+		w.report.Proxies = append(w.report.Proxies, ProxyReport{
+			Proxy: p.id, Changed: c.changed, Acked: took, Active: took, Effective: took, drains: c.drains,
+		})
+		delete(w.waiting, p.id)
+	}
+	return len(w.waiting) == 0
+}
+
+// await waits until every concerned proxy acknowledged the version as a whole.
+func (s *Server) await(ctx context.Context, start time.Time, concerned []concernedProxy, report *Report) error {
+	w := &waiter{start: start, version: report.Version, waiting: map[string]concernedProxy{}, report: report, settled: make(chan struct{})}
+	for _, c := range concerned {
+		w.waiting[c.id] = c
+	}
+	s.mu.Lock()
+	over := len(w.waiting) == 0
+	for _, c := range concerned {
+		over = w.look(s.proxy(c.id), s.opts.Now) || over
+	}
+	if !over {
+		s.waiter = w
+	}
+	s.mu.Unlock()
+	if !over {
+		select {
+		case <-w.settled:
+		case <-ctx.Done():
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.waiter = nil
+	slices.SortFunc(report.Proxies, func(a, b ProxyReport) int { return strings.Compare(a.Proxy, b.Proxy) })
+	var rejections []Rejection
+	for _, id := range sortedKeys(w.waiting) {
+		rejections = append(rejections, s.proxy(id).rejections...)
+	}
+	if len(rejections) > 0 {
+		return &RejectedError{rejections}
+	}
+	if len(w.waiting) == 0 {
+		return nil
+	}
+	late := &LateError{Missing: map[string]Stage{}}
+	for id := range w.waiting {
+		late.Missing[id] = s.missing(id)
+	}
+	return late
+}
+
+// missing is the stage that a proxy lacks. The caller holds s.mu.
+func (s *Server) missing(id string) Stage {
 	if p := s.proxies[id]; p == nil || !p.stream.open() {
 		return Connected
 	}

@@ -35,7 +35,7 @@ func (s *Server) closed(stream streamID, node *corev3.Node) {
 	if p := s.proxies[id]; ok && p != nil {
 		p.disconnect()
 		s.opts.Log.Info("proxy gone", "proxy", node.GetId())
-		s.moved()
+		s.moved(p)
 	}
 }
 

@@ -67,6 +67,8 @@ type Server struct {
 	streams map[streamID]string
 	// changed is closed and replaced whenever a proxy's state moves.
 	changed chan struct{}
+	// waiter is the Apply that waits for acknowledgements, or nil.
+	waiter *waiter
 
 	// applies is held by the one Apply that runs.
 	applies sync.Mutex
@@ -111,10 +113,14 @@ func (s *Server) Marshals() int {
 	return s.tr.Marshals
 }
 
-// moved wakes those who wait for proxies. The caller holds s.mu.
-func (s *Server) moved() {
+// moved wakes those who wait for a proxy. The caller holds s.mu.
+func (s *Server) moved(p *proxy) {
 	close(s.changed)
 	s.changed = make(chan struct{})
+	if s.waiter != nil && s.waiter.look(p, s.opts.Now) {
+		close(s.waiter.settled)
+		s.waiter = nil
+	}
 }
 
 // watches is the server as go-control-plane's cache.
@@ -155,7 +161,7 @@ func (s *Server) watch(url string, node *corev3.Node, from stream, req *request)
 	}
 	p.take(typ, req)
 	p.advance(s.opts.Now)
-	s.moved()
+	s.moved(p)
 	return s.cancel(p, typ, req)
 }
 
