@@ -182,3 +182,17 @@ func (l *Ledger) Connections() map[string]int {
 	defer l.mu.Unlock()
 	return maps.Clone(l.tcp)
 }
+
+// Begin sets the counts from which a ledger goes on that does not see everything from the start.
+func (l *Ledger) Begin(requests, connections map[string]int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.byTrace, l.byRequest = map[string][]int{}, map[string][]int{}
+	l.byProxy, l.tcp = maps.Clone(requests), maps.Clone(connections)
+	if l.byProxy == nil {
+		l.byProxy = map[string]int{}
+	}
+	if l.tcp == nil {
+		l.tcp = map[string]int{}
+	}
+}

@@ -10,8 +10,6 @@ import (
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/model"
-	"github.com/squallmesh/squall/mesh/platform/local"
-	"github.com/squallmesh/squall/mesh/proc"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
@@ -92,15 +90,8 @@ func (r *runner) fault(index int, f *spec.Fault) happening {
 	switch {
 	case leased(f) != nil:
 		return r.leasedFault(r.slotOf(index), f)
-	case f.Kill != nil:
-		return r.process("kill", f.Kill, proc.Gone, r.labKill, r.labRevive)
-	case f.Pause != nil:
-		return r.process("pause", f.Pause, proc.Stopped, r.labPause, r.labResume)
 	}
-	if kind, n := f.NetworkKind(); n != nil {
-		return r.network(index, kind, n)
-	}
-	return r.controlPlane()
+	return r.breakage(index, f)
 }
 
 func (r *runner) leasedFault(slot int, f *spec.Fault) happening {
@@ -167,111 +158,6 @@ func (r *runner) renew(ctx context.Context, slot int) error {
 			}
 		}
 	}
-}
-
-type labAction func(context.Context, *local.Instance, local.Target) error
-
-func (r *runner) labKill(ctx context.Context, i *local.Instance, t local.Target) error {
-	return r.lab.Kill(ctx, i, t)
-}
-
-func (r *runner) labRevive(ctx context.Context, i *local.Instance, t local.Target) error {
-	return r.lab.Revive(ctx, i, t)
-}
-
-func (r *runner) labPause(ctx context.Context, i *local.Instance, t local.Target) error {
-	return r.lab.Pause(ctx, i, t)
-}
-
-func (r *runner) labResume(ctx context.Context, i *local.Instance, t local.Target) error {
-	return r.lab.Resume(ctx, i, t)
-}
-
-func (r *runner) process(verb string, p *spec.Process, want proc.State, begin, end labAction) happening {
-	target := local.Target(p.Target)
-	if target == "" {
-		target = local.App
-	}
-	what := fmt.Sprintf("%s the %s of %s", verb, target, p.Workload)
-	find := func() (*local.Instance, error) {
-		if i, ok := r.lab.Instance(p.Workload); ok {
-			return i, nil
-		}
-		return nil, fmt.Errorf("there is no workload %q", p.Workload)
-	}
-	seen := ""
-	return happening{
-		kind: "fault", what: what,
-		begin: func(ctx context.Context) error {
-			i, err := find()
-			if err != nil {
-				return err
-			}
-			if err := begin(ctx, i, target); err != nil {
-				return err
-			}
-			if target != local.App && verb == "kill" {
-				r.note("the proxy of " + p.Workload + " was killed: what it had not reported yet is lost")
-			}
-			all := true
-			for _, s := range r.lab.State(i, target) {
-				all = all && s == want
-			}
-			if all {
-				seen = "the kernel showed every process of it in that state"
-			}
-			return nil
-		},
-		end: func(ctx context.Context) error {
-			i, err := find()
-			if err != nil {
-				return err
-			}
-			return end(ctx, i, target)
-		},
-		evidence: func(record.Event) (string, string) {
-			if seen == "" {
-				return "", "the processes were not seen in the state that the fault (" + what + ") means"
-			}
-			return seen, ""
-		},
-	}
-}
-
-func (r *runner) controlPlane() happening {
-	return happening{
-		kind: "fault", what: "stop the control plane",
-		begin: func(ctx context.Context) error {
-			r.setDown(true)
-			return r.lab.StopControlPlane(ctx)
-		},
-		end: func(ctx context.Context) error {
-			if err := r.lab.StartControlPlane(ctx); err != nil {
-				return err
-			}
-			r.setDown(false)
-			return nil
-		},
-		evidence: func(record.Event) (string, string) { return "its process had ended", "" },
-	}
-}
-
-func (r *runner) restart(p *spec.Process) happening {
-	h := r.process("restart", p, proc.Gone, r.labKill, nil)
-	kill := h.begin
-	target := local.Target(p.Target)
-	if target == "" {
-		target = local.App
-	}
-	h.kind, h.end, h.evidence = "restart", nil, nil
-	h.begin = func(ctx context.Context) error {
-		if err := kill(ctx); err != nil {
-			return err
-		}
-		i, _ := r.lab.Instance(p.Workload)
-		return r.lab.Revive(ctx, i, target)
-	}
-	return h
 }
 
 func (r *runner) setDown(down bool) {

@@ -19,19 +19,8 @@ const recordEvery = 500 * time.Millisecond
 type recording struct {
 	file *record.Writer
 
-	mu            sync.Mutex
-	results, hops int
-	spans         []telemetry.Span
-}
-
-// sawSpans keeps spans until they are written.
-func (w *recording) sawSpans(spans []telemetry.Span) {
-	if w == nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.spans = append(w.spans, spans...)
+	mu                   sync.Mutex
+	results, hops, spans int
 }
 
 // openRecord begins the file, once it is known when the run begins.
@@ -62,8 +51,8 @@ func (r *runner) record() error {
 	hops := r.hopsFrom(w.hops)
 	w.results += len(results)
 	w.hops += len(hops)
-	spans := w.spans
-	w.spans = nil
+	spans, all := r.observed.SpansFrom(w.spans)
+	w.spans = all
 	return w.file.Add(results, hops, spans)
 }
 
@@ -96,7 +85,7 @@ func (r *runner) closeRecord() error {
 
 // hopsFrom gives the hops after the first n, with relays seen through and times as exact as the record's.
 func (r *runner) hopsFrom(n int) []telemetry.Hop {
-	hops := r.observed.ledger.From(n)
+	hops := r.observed.Ledger.From(n)
 	for i := range hops {
 		h := &hops[i]
 		h.UpstreamAddress = r.lab.Beyond(h.UpstreamAddress)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/mesh/proc"
+	"github.com/squallmesh/squall/mesh/telemetry/collect"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
@@ -62,7 +64,7 @@ type runner struct {
 	opts     Options
 	file     *spec.File
 	lab      *local.Lab
-	observed *observers
+	observed *collect.Collector
 	run      *record.Run
 	// recording is nil without a file.
 	recording *recording
@@ -122,11 +124,13 @@ func (r *runner) progress(format string, args ...any) {
 func (r *runner) do(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.observed, err = observe(ctx, r.opts.Dir, r.recording.sawSpans)
+	r.observed, err = collect.Start(ctx, collect.Options{
+		AccessLogs: filepath.Join(r.opts.Dir, local.AccessLogSocket), Traces: filepath.Join(r.opts.Dir, local.ZipkinSocket),
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.observed.close()) }()
+	defer func() { err = errors.Join(err, r.observed.Close()) }()
 
 	starting, done := context.WithTimeout(ctx, startTimeout)
 	defer done()

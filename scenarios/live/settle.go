@@ -34,7 +34,7 @@ func (r *runner) settle(ctx context.Context) {
 			ids = append(ids, res.RequestID)
 		}
 	}
-	if missing := r.observed.ledger.Wait(ctx, ids, r.entries...); len(missing) > 0 {
+	if missing := r.observed.Ledger.Wait(ctx, ids, r.entries...); len(missing) > 0 {
 		r.run.Gaps = append(r.run.Gaps, fmt.Sprintf("the log of the proxy that took the load lacks %d of %d requests", len(missing), len(ids)))
 	}
 	for {
@@ -57,7 +57,7 @@ func (r *runner) unsettled(ctx context.Context) string {
 	if busy != "" {
 		return busy
 	}
-	if spans := uint64(r.observed.spans.Stats().Spans); spans < completed {
+	if spans := uint64(r.observed.SpanCount()); spans < completed {
 		return fmt.Sprintf("%d of %d spans have arrived", spans, completed)
 	}
 	return ""
@@ -65,7 +65,7 @@ func (r *runner) unsettled(ctx context.Context) string {
 
 // busy says which proxy has something in flight or has not reported everything, or "" and how many requests they completed.
 func (r *runner) busy(ctx context.Context, list []*local.Instance) (what string, completed uint64) {
-	logged, connections := r.observed.ledger.Counts(), r.observed.ledger.Connections()
+	logged, connections := r.observed.Ledger.Counts(), r.observed.Ledger.Connections()
 	for _, i := range list {
 		stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total)$`)
 		if err != nil {
@@ -101,7 +101,7 @@ func (r *runner) collect(ctx context.Context) error {
 	r.run.Results = r.results
 	r.mu.Unlock()
 	r.run.Hops = r.hopsFrom(0)
-	r.run.Spans = r.observed.spans.All()
+	r.run.Spans = r.observed.Spans.All()
 	for i, h := range r.happenings {
 		if h.evidence == nil {
 			continue

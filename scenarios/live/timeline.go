@@ -189,7 +189,7 @@ func (r *runner) happening(i int, item spec.Item) happening {
 	case item.Scale != nil:
 		return r.scale(item.Scale, item.For > 0)
 	case item.Restart != nil:
-		return r.restart(item.Restart)
+		return r.restart(i, item.Restart)
 	}
 	return happening{kind: "phase", what: "phase " + item.Name}
 }

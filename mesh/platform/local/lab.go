@@ -76,6 +76,8 @@ type Lab struct {
 	// planned are processes whose end is not a failure.
 	planned map[*proc.Process]bool
 	failed  chan error
+	// breakages are in force, by their ids.
+	breakages map[string]*broken
 }
 
 // Instance is one workload of a lab.
@@ -117,7 +119,7 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 		return nil, err
 	}
 	l := &Lab{
-		opts: o, block: b, rules: o.Rules, planned: map[*proc.Process]bool{}, failed: make(chan error, 16),
+		opts: o, block: b, rules: o.Rules, planned: map[*proc.Process]bool{}, failed: make(chan error, 16), breakages: map[string]*broken{},
 		client: mesh.NewClient(filepath.Join(o.Dir, "api.sock")),
 	}
 	if err := l.start(ctx); err != nil {

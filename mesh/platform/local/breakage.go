@@ -1,0 +1,175 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/squallmesh/squall/mesh/proc"
+	"github.com/squallmesh/squall/mesh/relay"
+)
+
+// Breakage is one thing to break; exactly one of its kinds is set.
+type Breakage struct {
+	// Kill and Pause are processes of a workload, which come back when it is mended.
+	Kill, Pause *Processes `json:",omitempty"`
+	// ControlPlane stops the control plane.
+	ControlPlane bool `json:",omitempty"`
+	// Network is a fault between workloads that relays join.
+	Network *NetworkFault `json:",omitempty"`
+}
+
+// Processes are those of a workload.
+type Processes struct {
+	// Workload is an instance or a Deployment.
+	Workload string
+	// Target says which; empty is App.
+	Target Target
+}
+
+// NetworkFault is a fault between the workloads of a pair.
+type NetworkFault struct {
+	Pair  Pair
+	Fault relay.Fault
+}
+
+// broken is a breakage in force.
+type broken struct {
+	Breakage
+	instance *Instance
+	met      uint64
+}
+
+// Break breaks something, under an id by which it is mended. seen says how it is known to be broken, and is empty where that is known
+// only when it is mended, or not at all.
+func (l *Lab) Break(ctx context.Context, id string, b Breakage) (seen string, err error) {
+	one := &broken{Breakage: b}
+	switch {
+	case b.Kill != nil:
+		seen, err = l.breakProcesses(ctx, one, b.Kill, l.Kill, proc.Gone)
+	case b.Pause != nil:
+		seen, err = l.breakProcesses(ctx, one, b.Pause, l.Pause, proc.Stopped)
+	case b.ControlPlane:
+		seen, err = "its process had ended", l.StopControlPlane(ctx)
+	case b.Network != nil:
+		err = l.breakNetwork(ctx, id, one)
+	default:
+		return "", fmt.Errorf("nothing is named that could be broken")
+	}
+	if err != nil {
+		return "", err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.breakages[id] = one
+	return seen, nil
+}
+
+func (l *Lab) breakProcesses(
+	ctx context.Context, one *broken, p *Processes, act func(context.Context, *Instance, Target) error, want proc.State,
+) (string, error) {
+	i, ok := l.Instance(p.Workload)
+	if !ok {
+		return "", fmt.Errorf("there is no workload %q", p.Workload)
+	}
+	one.instance = i
+	if err := act(ctx, i, p.target()); err != nil {
+		return "", err
+	}
+	for _, s := range l.State(i, p.target()) {
+		if s != want {
+			return "", nil
+		}
+	}
+	return "the kernel showed every process of it in that state", nil
+}
+
+func (p *Processes) target() Target {
+	if p.Target == "" {
+		return App
+	}
+	return p.Target
+}
+
+func (l *Lab) breakNetwork(ctx context.Context, id string, one *broken) error {
+	n := one.Network
+	relays := l.Relays(n.Pair)
+	if len(relays) == 0 {
+		return fmt.Errorf("no relay was started between %s: its network cannot be broken", n.Pair)
+	}
+	one.met = l.met(n)
+	for _, r := range relays {
+		if err := r.Set(ctx, id, n.Fault); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p Pair) String() string {
+	if p.From == "" {
+		return "everybody and " + p.To
+	}
+	return p.From + " and " + p.To
+}
+
+// met counts what a network fault can meet.
+func (l *Lab) met(n *NetworkFault) (sum uint64) {
+	for _, r := range l.Relays(n.Pair) {
+		if n.Fault.Reset {
+			sum += r.Resets()
+		} else {
+			sum += r.Passed()
+		}
+	}
+	return sum
+}
+
+// Mend undoes a breakage; one that is not in force needs nothing. seen says what it met, where that is known only now.
+func (l *Lab) Mend(ctx context.Context, id string) (seen string, err error) {
+	l.mu.Lock()
+	one := l.breakages[id]
+	delete(l.breakages, id)
+	l.mu.Unlock()
+	switch {
+	case one == nil:
+		return "", nil
+	case one.Kill != nil:
+		return "", l.Revive(ctx, one.instance, one.Kill.target())
+	case one.Pause != nil:
+		return "", l.Resume(ctx, one.instance, one.Pause.target())
+	case one.ControlPlane:
+		return "", l.StartControlPlane(ctx)
+	}
+	met := l.met(one.Network) - one.met
+	for _, r := range l.Relays(one.Network.Pair) {
+		r.Clear(ctx, id)
+	}
+	switch {
+	case met == 0:
+		return "", nil
+	case one.Network.Fault.Reset:
+		return fmt.Sprintf("the relay reset %d connections", met), nil
+	}
+	return fmt.Sprintf("callers sent %d times through the relay meanwhile", met), nil
+}
+
+// MendAll undoes everything that is broken.
+func (l *Lab) MendAll(ctx context.Context) error {
+	l.mu.Lock()
+	var ids []string
+	for id := range l.breakages {
+		ids = append(ids, id)
+	}
+	l.mu.Unlock()
+	var problems []string
+	for _, id := range ids {
+		if _, err := l.Mend(ctx, id); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("not everything could be mended: %s", strings.Join(problems, "; "))
+	}
+	return nil
+}
