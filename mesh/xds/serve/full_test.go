@@ -129,3 +129,26 @@ func TestAnAnswerToAnOlderResponseIsNoAcknowledgement(t *testing.T) {
 	require.NoError(t, c.Ack(r))
 	require.NoError(t, <-done)
 }
+
+// go-control-plane drops a response that it has not sent yet when the proxy asks for that type once more. What was in it
+// must come all the same. Whether that happens is up to the scheduler, so it is tried often.
+func TestNothingIsLostWhenRequestsComeFast(t *testing.T) {
+	s := start(t)
+	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0, "old"), Proxies: []*model.Proxy{proxy("a")}}))
+	for range 50 {
+		c := s.connectFull(t, "a")
+		require.NoError(t, c.Subscribe(translate.Cluster))
+		require.NoError(t, c.Subscribe(translate.Cluster))
+		require.Subset(t, takeFull(t, c).Names, []string{reviewsCluster, oldCluster})
+		require.NoError(t, c.Subscribe(translate.Endpoint, reviewsCluster))
+		require.NoError(t, c.Subscribe(translate.Endpoint, reviewsCluster, oldCluster))
+		got := map[string]bool{}
+		for !got[reviewsCluster] || !got[oldCluster] {
+			for _, name := range takeFull(t, c).Names {
+				got[name] = true
+			}
+		}
+		require.NoError(t, c.Close())
+		require.Eventually(t, func() bool { return !s.Status()[0].Connected }, 5*time.Second, time.Millisecond)
+	}
+}
