@@ -37,6 +37,10 @@ type runFlags struct {
 	repeat       int
 	parallel     int
 	junit        string
+	attach       bool
+	name         string
+	// host is the socket of the lab to which runs attach.
+	host string
 }
 
 func newRunCommand(env *environment) *cobra.Command {
@@ -62,6 +66,8 @@ Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab cou
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end a scenario that takes longer, as an error; 0 is 3 minutes more than its load")
 	c.Flags().StringVar(&f.junit, "junit", "", "file for one JUnit report of all scenarios; OUT/junit.xml with --out")
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
+	c.Flags().BoolVar(&f.attach, "attach", false, "use the mesh of squall up, and set it back afterwards")
+	nameFlag(c, &f.name)
 	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
 	return c
 }
@@ -93,6 +99,11 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	if f.dryRun {
 		return printPlans(env.stdout, jobs)
 	}
+	host, err := attachTo(env, f, jobs)
+	if err != nil {
+		return err
+	}
+	f.host = host
 	b, err := findEnvoy(ctx, env, f.envoy)
 	if err != nil {
 		return err
@@ -121,6 +132,35 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 		return &exitError{code: code}
 	}
 	return nil
+}
+
+// attachTo finds the lab to which runs attach, and refuses what cannot be done there; empty if they do not.
+func attachTo(env *environment, f runFlags, jobs []job) (host string, err error) {
+	if !f.attach {
+		return "", nil
+	}
+	if f.parallel > 1 {
+		return "", invalid(errors.New("runs that attach use one mesh after the other: leave --parallel out"))
+	}
+	s, err := loadState(env, f.name)
+	if err != nil {
+		return "", broken(err)
+	}
+	var problems diag.List
+	for _, j := range jobs {
+		problems.Add(live.Attachable(j.file)...)
+		app := j.file.Spec.App
+		if _, builtin := builtinApps[app]; !builtin && !filepath.IsAbs(app) {
+			app = filepath.Join(filepath.Dir(j.file.Name), app)
+		}
+		if appName(app) != s.App {
+			problems.Errorf("OTHER-APP", j.file.Where("spec.app"), "the mesh that is up runs %s, not %s", s.App, app)
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return "", invalid(err)
+	}
+	return s.Host, nil
 }
 
 // runJobs runs scenarios, several at once if the flags say so. done gets each record as it ends, one at a time; the records
@@ -170,7 +210,7 @@ func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j
 		defer func() { err = errors.Join(err, owner.Close()) }()
 		options := live.Options{
 			Squall: env.self, Envoy: b, Owner: owner, Dir: dir, App: j.app, AppDir: j.appDir, Env: appEnvironment(env),
-			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided,
+			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided, Attach: f.host,
 		}
 		if j.bundle != "" {
 			file, err := createRecord(j)

@@ -28,13 +28,13 @@ type runningLab struct {
 }
 
 // startLab runs squall up and returns when the mesh is up.
-func startLab(t *testing.T) *runningLab {
+func startLab(t *testing.T, args ...string) *runningLab {
 	t.Helper()
 	tmp, err := os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets, and shared by tests
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
 	bin := program(t)
-	cmd := exec.Command(bin, "up")
+	cmd := exec.Command(bin, append([]string{"up"}, args...)...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	out, err := cmd.StderrPipe()
 	require.NoError(t, err)

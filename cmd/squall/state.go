@@ -18,28 +18,30 @@ import (
 // labState is what other commands need to know of a mesh that is up. Only the user can read it, and it goes with
 // the lab.
 type labState struct {
-	Name    string
-	PID     int
-	API     string
-	Gateway string
-	Proxies []proxyState
+	Name string
+	PID  int
+	API  string
+	// Host is the socket for runs that attach, App what was named with --app, as an absolute path if it is a file.
+	Host, App string
+	Gateway   string
+	Proxies   []proxyState
 	// Baseline is what reset goes back to.
 	Baseline []config.File
 }
 
-type proxyState struct{ ID, Workload, Admin string }
+type proxyState struct{ ID, Workload, Admin, Address string }
 
 func statePath(env *environment, name string) string {
 	return filepath.Join(env.tempDir, fmt.Sprintf("squall-%d-%s.json", os.Getuid(), name))
 }
 
 // saveState says where the lab is. The name is taken as long as the file exists and its process lives.
-func saveState(env *environment, name string, lab *local.Lab, dir string, baseline []config.File) (string, error) {
+func saveState(env *environment, name, app string, lab *local.Lab, dir string, baseline []config.File) (string, error) {
 	s := labState{
-		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Gateway: lab.GatewayAddress(), Baseline: baseline,
+		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app), Gateway: lab.GatewayAddress(), Baseline: baseline,
 	}
 	for _, i := range lab.Instances() {
-		s.Proxies = append(s.Proxies, proxyState{ID: i.ID(), Workload: i.Name, Admin: i.Admin().Address()})
+		s.Proxies = append(s.Proxies, proxyState{ID: i.ID(), Workload: i.Name, Admin: i.Admin().Address(), Address: i.Address})
 	}
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -94,4 +96,15 @@ func (s labState) proxy(name string) (proxyState, error) {
 	}
 	slices.Sort(names)
 	return proxyState{}, fmt.Errorf("no single workload is called %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// appName makes apps comparable from wherever they are named.
+func appName(app string) string {
+	if _, builtin := builtinApps[app]; builtin {
+		return app
+	}
+	if abs, err := filepath.Abs(app); err == nil {
+		return abs
+	}
+	return app
 }

@@ -4,17 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/telemetry/collect"
+	"github.com/squallmesh/squall/scenarios/live"
 )
 
 func newUpCommand(env *environment) *cobra.Command {
 	var app, envoyPath, profile, name string
+	var relays []string
 	c := &cobra.Command{
 		Use:   "up [RULES...]",
 		Short: "Bring up a mesh and keep it until Ctrl-C",
@@ -44,16 +51,32 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, owner.Close()) }()
+			pairs, err := parsePairs(relays)
+			if err != nil {
+				return invalid(err)
+			}
+			collector, err := collect.Start(c.Context(), collect.Options{
+				AccessLogs: filepath.Join(tmp, local.AccessLogSocket), Traces: filepath.Join(tmp, local.ZipkinSocket),
+			})
+			if err != nil {
+				return broken(err)
+			}
+			defer func() { err = errors.Join(err, collector.Close()) }()
 			begin := time.Now()
 			lab, err := local.Start(c.Context(), local.Options{
-				Squall: env.self, Envoy: b, Owner: owner, Dir: tmp, App: a, AppDir: dir, Rules: rules,
+				Squall: env.self, Envoy: b, Owner: owner, Dir: tmp, App: a, AppDir: dir, Rules: rules, Relayed: pairs,
 				Exact: profile == "exact", Env: appEnvironment(env),
 			})
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, lab.Close()) }()
-			state, err := saveState(env, name, lab, tmp, slices.Concat(a.Manifests, rules))
+			var lc net.ListenConfig
+			listener, err := lc.Listen(c.Context(), "unix", filepath.Join(tmp, local.HostSocket))
+			if err != nil {
+				return broken(fmt.Errorf("the lab's socket: %w", err))
+			}
+			state, err := saveState(env, name, app, lab, tmp, slices.Concat(a.Manifests, rules))
 			if err != nil {
 				return broken(err)
 			}
@@ -66,12 +89,18 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 			for _, i := range lab.Instances() {
 				_, _ = fmt.Fprintf(env.stdout, "workload %-24s %s\n", i.Name, i.Address)
 			}
-			return watchRules(c.Context(), env, lab, args)
+			g, ctx := errgroup.WithContext(c.Context())
+			g.Go(func() error {
+				return local.NewHost(lab, collector, func(ctx context.Context) error { return live.CalmBackends(ctx, lab.Instances()) }).Serve(ctx, listener)
+			})
+			g.Go(func() error { return watchRules(ctx, env, lab, args) })
+			return g.Wait()
 		},
 	}
 	nameFlag(c, &name)
 	c.Flags().StringVar(&app, "app", "bookinfo", "a built-in app (bookinfo, backend, tcp-echo) or the path of an App file")
 	c.Flags().StringVar(&envoyPath, "envoy", "", "path of the Envoy to run")
+	c.Flags().StringArrayVar(&relays, "relay", nil, "FROM:TO, workloads between which attached runs may break the network; repeat for more")
 	c.Flags().StringVar(&profile, "profile", "istio", "istio: as Istio configures Envoy; exact: no merge window")
 	return c
 }
@@ -122,4 +151,17 @@ func stamps(args []string) string {
 		}
 	}
 	return out
+}
+
+// parsePairs reads FROM:TO.
+func parsePairs(list []string) ([]local.Pair, error) {
+	var out []local.Pair
+	for _, text := range list {
+		from, to, ok := strings.Cut(text, ":")
+		if !ok || to == "" {
+			return nil, fmt.Errorf("--relay %s: FROM:TO is wanted, such as reviews:ratings; an empty FROM is everybody", text)
+		}
+		out = append(out, local.Pair{From: from, To: to})
+	}
+	return out, nil
 }

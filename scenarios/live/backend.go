@@ -2,18 +2,29 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/squallmesh/squall/bookinfo/backend"
+	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
-// backends gives the control clients of the built-in backend's workloads, or of one of them.
-func (r *runner) backends(workload string) ([]*backend.Client, error) {
+// CalmBackends makes all built-in backends among the instances let go what they hold and forget what they were told to answer.
+func CalmBackends(ctx context.Context, list []*local.Instance) error {
+	var problems []error
+	for _, c := range backendsOf(list, "") {
+		_, err := c.Release(ctx, -1)
+		problems = append(problems, err, c.Script(ctx))
+	}
+	return errors.Join(problems...)
+}
+
+func backendsOf(list []*local.Instance, workload string) []*backend.Client {
 	var out []*backend.Client
-	for _, i := range r.lab.Instances() {
+	for _, i := range list {
 		if !strings.Contains(strings.Join(i.Command, " "), "bookinfo backend") {
 			continue
 		}
@@ -21,6 +32,12 @@ func (r *runner) backends(workload string) ([]*backend.Client, error) {
 			out = append(out, backend.NewClient(i.ControlSocket))
 		}
 	}
+	return out
+}
+
+// backends gives the control clients of the built-in backend's workloads, or of one of them.
+func (r *runner) backends(workload string) ([]*backend.Client, error) {
+	out := backendsOf(r.lab.Instances(), workload)
 	if len(out) == 0 {
 		return nil, fmt.Errorf("the app has no backend %q that takes orders", workload)
 	}

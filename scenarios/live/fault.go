@@ -22,7 +22,7 @@ func (r *runner) declareFaults(ctx context.Context) error {
 			continue
 		}
 		if r.slots >= model.LeaseSlots {
-			return fmt.Errorf("%s: a scenario has room for %d delays and aborts", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), model.LeaseSlots)
+			return fmt.Errorf("%s: a scenario has room for %d delays and aborts", r.file.Where(where(i)), model.LeaseSlots)
 		}
 		f.ID, f.Slot = fmt.Sprintf("timeline[%d]", i), i
 		if _, err := r.lab.Client().SetLease(ctx, r.slots, f); err != nil {

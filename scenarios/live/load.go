@@ -24,7 +24,7 @@ const late = time.Second
 // gatewayPort is where loads reach the ingress gateway.
 const gatewayPort = 8080
 
-func gatewayID(lab *local.Lab) string {
+func gatewayID(lab lab) string {
 	i, _ := lab.Instance(local.GatewayName)
 	return i.ID()
 }

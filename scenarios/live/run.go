@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +31,8 @@ type Options struct {
 	// Owner ends the lab's processes with the program; Dir is the lab's folder, short and empty.
 	Owner *proc.Owner
 	Dir   string
+	// Attach is the socket of a lab that stays up, to be used in place of one of the run's own; App must be that lab's.
+	Attach string
 	// App to run, and the folder in which its processes run.
 	App    *config.App
 	AppDir string
@@ -61,9 +62,11 @@ const (
 
 // runner is one run in progress.
 type runner struct {
-	opts     Options
-	file     *spec.File
-	lab      *local.Lab
+	opts Options
+	file *spec.File
+	lab  lab
+	// own is the lab if it is the run's own, else nil.
+	own      *local.Lab
 	observed *collect.Collector
 	run      *record.Run
 	// recording is nil without a file.
@@ -124,24 +127,11 @@ func (r *runner) progress(format string, args ...any) {
 func (r *runner) do(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.observed, err = collect.Start(ctx, collect.Options{
-		AccessLogs: filepath.Join(r.opts.Dir, local.AccessLogSocket), Traces: filepath.Join(r.opts.Dir, local.ZipkinSocket),
-	})
+	closeLab, err := r.open(ctx)
+	defer func() { err = errors.Join(err, closeLab()) }()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.observed.Close()) }()
-
-	starting, done := context.WithTimeout(ctx, startTimeout)
-	defer done()
-	r.lab, err = local.Start(starting, local.Options{
-		Squall: r.opts.Squall, Envoy: r.opts.Envoy, Owner: r.opts.Owner, Dir: r.opts.Dir, App: r.opts.App,
-		AppDir: r.opts.AppDir, Rules: r.file.Rules, Relayed: relayed(r.file.Spec.Timeline), Exact: r.file.Spec.Envoy.Profile == "exact", Env: r.opts.Env, Log: r.opts.Log,
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.lab.Close()) }()
 	r.addWorkloads(r.lab.Instances())
 	if err := r.declareFaults(ctx); err != nil {
 		return err

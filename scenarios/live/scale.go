@@ -18,9 +18,9 @@ func (r *runner) scale(s *spec.Scale, lasts bool) happening {
 	h := happening{
 		kind: "scale", what: fmt.Sprintf("scale %s to %d", s.Workload, s.Replicas),
 		begin: func(ctx context.Context) error {
-			before = len(r.lab.Replicas(s.Workload))
+			before = len(r.own.Replicas(s.Workload))
 			err := r.scaleTo(ctx, s.Workload, s.Replicas)
-			now = len(r.lab.Replicas(s.Workload))
+			now = len(r.own.Replicas(s.Workload))
 			return err
 		},
 		evidence: func(record.Event) (string, string) { return fmt.Sprintf("%d instances became %d", before, now), "" },
@@ -32,19 +32,19 @@ func (r *runner) scale(s *spec.Scale, lasts bool) happening {
 }
 
 func (r *runner) scaleTo(ctx context.Context, owner string, replicas int) error {
-	have := r.lab.Replicas(owner)
+	have := r.own.Replicas(owner)
 	switch {
 	case replicas > len(have):
-		added, err := r.lab.Add(ctx, owner, replicas-len(have))
+		added, err := r.own.Add(ctx, owner, replicas-len(have))
 		r.addWorkloads(added)
 		return err
 	case replicas < len(have):
 		leaving := have[replicas:]
-		if err := r.lab.Withdraw(ctx, leaving); err != nil {
+		if err := r.own.Withdraw(ctx, leaving); err != nil {
 			return err
 		}
 		r.drain(ctx, leaving)
-		return r.lab.Remove(ctx, leaving)
+		return r.own.Remove(ctx, leaving)
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 	began := r.since()
 	if h.begin != nil {
 		if err := h.begin(ctx); err != nil {
-			return fmt.Errorf("%s: %s at %s: %w", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), h.what, at, err)
+			return fmt.Errorf("%s: %s at %s: %w", r.file.Where(where(i)), h.what, at, err)
 		}
 	}
 	e.At = r.since()
@@ -138,7 +138,7 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 		}
 		if h.end != nil {
 			if err := h.end(ctx); err != nil {
-				return fmt.Errorf("%s: the end of %s: %w", r.file.Where(fmt.Sprintf("spec.timeline[%d]", i)), h.what, err)
+				return fmt.Errorf("%s: the end of %s: %w", r.file.Where(where(i)), h.what, err)
 			}
 		}
 		over := r.since()
@@ -151,6 +151,9 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 	})
 	return nil
 }
+
+// where is the path of a timeline item in the scenario's file.
+func where(i int) string { return fmt.Sprintf("spec.timeline[%d]", i) }
 
 // until is when the effect of an item that happened at a time ends, or 0 if it does not: a fault or a hold without a time of its
 // own lasts to the end of the load.
@@ -200,7 +203,7 @@ func (r *runner) apply(ctx context.Context, files []config.File) error {
 	r.mu.Unlock()
 	if down {
 		// A stopped control plane learns of it when it comes back.
-		r.lab.Remember(files...)
+		r.own.Remember(files...)
 		return nil
 	}
 	resp, err := r.lab.Apply(ctx, files...)

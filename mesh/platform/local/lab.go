@@ -120,13 +120,15 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	}
 	l := &Lab{
 		opts: o, block: b, rules: o.Rules, planned: map[*proc.Process]bool{}, failed: make(chan error, 16), breakages: map[string]*broken{},
-		client: mesh.NewClient(filepath.Join(o.Dir, "api.sock")),
 	}
+	l.client = mesh.NewClient(l.apiSocket())
 	if err := l.start(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
+
+func (l *Lab) apiSocket() string { return filepath.Join(l.opts.Dir, "api.sock") }
 
 func (l *Lab) start(ctx context.Context) error {
 	docs, problems := config.Parse(l.opts.App.Manifests...)

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/squallmesh/squall/mesh"
+)
+
+// attached begins a run that attaches to the lab, and returns once its fault is in force.
+func (l *runningLab) attached(t *testing.T, fault string) *exec.Cmd {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "scenario.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(fmt.Sprintf(`apiVersion: squall.dev/v1alpha1
+kind: Scenario
+metadata: {name: lease}
+spec:
+  title: A fault whose runner dies
+  app: bookinfo
+  warmup: 0s
+  load: [{name: callers, rate: 20/s, duration: 60s, timeout: 1s, request: {path: /ratings/0, from: reviews-v1, host: "ratings:9080"}}]
+  timeline: [{at: 200ms, name: broken, fault: {%s}}]
+  checks: [{load: callers, success: "> 0%%"}]
+`, fault)), 0o600))
+	c := exec.Command(program(t), "run", "--attach", path)
+	c.Env = append(os.Environ(), "TMPDIR="+l.tmp)
+	stderr, err := c.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
+	said := ""
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		said += lines.Text() + "\n"
+		if strings.HasPrefix(strings.TrimSpace(lines.Text()), "0.") && !strings.Contains(said, "squall:") {
+			go func() { _, _ = io.Copy(io.Discard, stderr) }()
+			return c
+		}
+	}
+	t.Fatalf("%s did not begin:\n%s", fault, said)
+	return nil
+}
+
+// caller calls ratings as reviews does: through its sidecar.
+func (l *runningLab) caller(t *testing.T) func() error {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(l.tmp, fmt.Sprintf("squall-%d-default.json", os.Getuid())))
+	require.NoError(t, err)
+	var s labState
+	require.NoError(t, json.Unmarshal(data, &s))
+	sidecar, err := s.proxy("reviews-v1")
+	require.NoError(t, err)
+	proxy := &url.URL{Scheme: "http", Host: sidecar.Address + ":15001"}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), DisableKeepAlives: true}}
+	return func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ratings:9080/ratings/0", nil)
+		require.NoError(t, err)
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("status %d", resp.StatusCode)
+		}
+		return nil
+	}
+}
+
+// A runner that is killed in the middle of a fault leaves a mesh that carries clean traffic again within the lease, and that the
+// next run can use.
+func TestAFaultEndsWithItsKilledRunner(t *testing.T) {
+	l := startLab(t, "--relay", "reviews:ratings")
+	call := l.caller(t)
+	require.NoError(t, call())
+	for _, fault := range []string{
+		`delay: {to: ratings, fixed: 5s}`,
+		`abort: {to: ratings, status: 503}`,
+		`kill: {workload: ratings-v1}`,
+		`kill: {workload: ratings-v1, target: both}`,
+		`pause: {workload: ratings-v1}`,
+		`pause: {workload: ratings-v1, target: sidecar}`,
+		`latency: {from: reviews, to: ratings, fixed: 5s}`,
+		`bandwidth: {from: reviews, to: ratings, rate: 1kB/s}`,
+		`stall: {from: reviews, to: ratings}`,
+		`reset: {from: reviews, to: ratings}`,
+	} {
+		t.Run(strings.NewReplacer("{", "", "}", "", ":", "", ",", "", " ", "-").Replace(fault), func(t *testing.T) {
+			run := l.attached(t, fault)
+			require.Error(t, call(), "the fault does nothing")
+			require.NoError(t, run.Process.Kill())
+			killed := time.Now()
+			require.Eventually(t, func() bool { return call() == nil }, 2*mesh.LeaseTime, 10*time.Millisecond, "the fault outlives its runner")
+			t.Logf("clean %.1fs after SIGKILL", time.Since(killed).Seconds())
+		})
+	}
+}
+
+// A run that attaches gets a verdict as one with a mesh of its own does, sets the mesh back, and is refused what is not its own to break.
+func TestAnAttachedRunLeavesTheMeshAsItWas(t *testing.T) {
+	l := startLab(t)
+	before, code := l.command(t, "get", "routes", "productpage-v1")
+	require.Equal(t, exitPass, code, before)
+	for range 2 {
+		out, code := l.command(t, "run", "--attach", "../../scenarios/catalog/fault-abort")
+		require.Equal(t, exitPass, code, out)
+		require.Contains(t, out, "PASS fault-abort")
+	}
+	after, code := l.command(t, "get", "routes", "productpage-v1")
+	require.Equal(t, exitPass, code, after)
+	require.Equal(t, before, after)
+
+	out, code := l.command(t, "run", "--attach", "../../scenarios/catalog/control-plane-down")
+	require.Equal(t, exitInvalid, code, out)
+	require.Contains(t, out, "NOT-ATTACHED")
+	out, code = l.command(t, "run", "--attach", "../../scenarios/catalog/circuit-breaking")
+	require.Equal(t, exitInvalid, code, out)
+	require.Contains(t, out, "the mesh that is up runs bookinfo, not backend")
+}

@@ -1,0 +1,235 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/telemetry"
+	"github.com/squallmesh/squall/mesh/telemetry/collect"
+)
+
+// HostSocket is where a lab that stays up takes runs that attach to it, in the lab's folder.
+const HostSocket = "lab.sock"
+
+// sessionTime is how long a session lasts that nobody renews: all must be undone within mesh.LeaseTime.
+const sessionTime = mesh.LeaseTime * 2 / 3
+
+// Host lets one run at a time use a lab that stays up. What the run breaks and applies holds as long as its session, which the run
+// renews: when it ends, or when the run has died and mesh.LeaseTime has passed, the host mends everything and sets the rules back.
+type Host struct {
+	lab       *Lab
+	collector *collect.Collector
+	// restore undoes what the lab does not know of; it may be nil.
+	restore func(context.Context) error
+
+	mu      sync.Mutex
+	session *session
+	count   int
+}
+
+type session struct {
+	ID      string
+	pid     int
+	renewed time.Time
+	rules   []config.File
+}
+
+// NewHost makes the host of a lab.
+func NewHost(l *Lab, c *collect.Collector, restore func(context.Context) error) *Host {
+	return &Host{lab: l, collector: c, restore: restore}
+}
+
+// inUse begins the refusal of a second session.
+const inUse = "another run uses this lab"
+
+// description is what a run needs to know of a lab.
+type description struct {
+	Gateway   string
+	API       string
+	Exact     bool
+	Instances []described
+}
+
+type described struct {
+	mesh.Workload
+	Command            []string
+	ControlSocket, Dir string
+}
+
+// reported is what has been reported since a run asked last.
+type reported struct {
+	Hops  []telemetry.Hop
+	Spans []telemetry.Span
+	// HopsSeen and SpansSeen are where to go on; Requests and Connections what each proxy has logged in all.
+	HopsSeen, SpansSeen   int
+	Requests, Connections map[string]int
+}
+
+// Serve answers runs until the context ends.
+func (h *Host) Serve(ctx context.Context, listener net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/session", func(w http.ResponseWriter, r *http.Request) {
+		var pid int
+		if json.NewDecoder(r.Body).Decode(&pid) != nil {
+			http.Error(w, "a process id is wanted", http.StatusBadRequest)
+			return
+		}
+		s, err := h.begin(pid)
+		answer(w, s, err)
+	})
+	mux.HandleFunc("PUT /v1/session/{id}", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, struct{}{}, h.renew(r.PathValue("id")))
+	})
+	mux.HandleFunc("DELETE /v1/session/{id}", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, struct{}{}, h.end(context.WithoutCancel(r.Context()), r.PathValue("id")))
+	})
+	mux.HandleFunc("GET /v1/lab", func(w http.ResponseWriter, _ *http.Request) { answer(w, h.describe(), nil) })
+	mux.HandleFunc("GET /v1/reported", func(w http.ResponseWriter, r *http.Request) {
+		hops, _ := strconv.Atoi(r.URL.Query().Get("hops"))
+		spans, _ := strconv.Atoi(r.URL.Query().Get("spans"))
+		answer(w, h.reported(hops, spans), nil)
+	})
+	mux.HandleFunc("POST /v1/session/{id}/faults/{fault}", func(w http.ResponseWriter, r *http.Request) {
+		var b Breakage
+		if err := errors.Join(h.renew(r.PathValue("id")), json.NewDecoder(r.Body).Decode(&b)); err != nil {
+			answer(w, nil, err)
+			return
+		}
+		seen, err := h.lab.Break(context.WithoutCancel(r.Context()), r.PathValue("fault"), b)
+		answer(w, seen, err)
+	})
+	mux.HandleFunc("DELETE /v1/session/{id}/faults/{fault}", func(w http.ResponseWriter, r *http.Request) {
+		seen, err := h.lab.Mend(context.WithoutCancel(r.Context()), r.PathValue("fault"))
+		answer(w, seen, err)
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stop()
+	go h.expire(ctx)
+	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("the lab's socket: %w", err)
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func (h *Host) describe() description {
+	d := description{Gateway: h.lab.GatewayAddress(), API: h.lab.apiSocket(), Exact: h.lab.opts.Exact}
+	for _, i := range h.lab.Instances() {
+		d.Instances = append(d.Instances, described{i.Workload, i.Command, i.ControlSocket, i.dir})
+	}
+	return d
+}
+
+func (h *Host) reported(hops, spans int) reported {
+	out := reported{Requests: h.collector.Ledger.Counts(), Connections: h.collector.Ledger.Connections()}
+	if hops < 0 { // only where things stand
+		out.HopsSeen = h.collector.Ledger.Len()
+		_, out.SpansSeen = h.collector.SpansFrom(1 << 60)
+		return out
+	}
+	out.Hops = h.collector.Ledger.From(hops)
+	for i := range out.Hops {
+		out.Hops[i].UpstreamAddress = h.lab.Beyond(out.Hops[i].UpstreamAddress)
+	}
+	out.HopsSeen = hops + len(out.Hops)
+	out.Spans, out.SpansSeen = h.collector.SpansFrom(spans)
+	return out
+}
+
+func (h *Host) begin(pid int) (*session, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.session; s != nil {
+		return nil, fmt.Errorf("%s (process %d)", inUse, s.pid)
+	}
+	h.count++
+	h.lab.mu.Lock()
+	rules := slices.Clone(h.lab.rules)
+	h.lab.mu.Unlock()
+	h.session = &session{ID: strconv.Itoa(h.count), pid: pid, renewed: time.Now(), rules: rules}
+	return h.session, nil
+}
+
+func (h *Host) renew(id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.session == nil || h.session.ID != id {
+		return fmt.Errorf("the session has ended: it was not renewed for %s", sessionTime)
+	}
+	h.session.renewed = time.Now()
+	return nil
+}
+
+// expire ends a session that nobody renews.
+func (h *Host) expire(ctx context.Context) {
+	tick := time.NewTicker(mesh.LeaseTime / 20)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		h.mu.Lock()
+		id := ""
+		if s := h.session; s != nil && time.Since(s.renewed) > sessionTime {
+			id = s.ID
+		}
+		h.mu.Unlock()
+		if id != "" {
+			if err := h.end(ctx, id); err != nil {
+				h.lab.opts.Log.Error("a session could not be undone", "error", err)
+			}
+		}
+	}
+}
+
+// end undoes what a run did. One that is over already needs nothing.
+func (h *Host) end(ctx context.Context, id string) error {
+	h.mu.Lock()
+	s := h.session
+	if s == nil || s.ID != id {
+		h.mu.Unlock()
+		return nil
+	}
+	s.renewed = time.Now().Add(time.Hour) // being ended
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		h.session = nil
+		h.mu.Unlock()
+	}()
+	err := h.lab.MendAll(ctx)
+	for slot := range model.LeaseSlots {
+		_, e := h.lab.client.SetLease(ctx, slot, nil)
+		err = errors.Join(err, e)
+	}
+	h.lab.mu.Lock()
+	h.lab.rules = s.rules
+	h.lab.mu.Unlock()
+	err = errors.Join(err, h.lab.applyAll(ctx))
+	if h.restore != nil {
+		err = errors.Join(err, h.restore(ctx))
+	}
+	return err
+}

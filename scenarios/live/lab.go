@@ -1,0 +1,94 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/telemetry/collect"
+	"github.com/squallmesh/squall/scenarios/spec"
+)
+
+// lab is the mesh of a run: one of its own, or one that stays up and to which it attaches.
+type lab interface {
+	Instances() []*local.Instance
+	Instance(name string) (*local.Instance, bool)
+	GatewayAddress() string
+	Client() *mesh.Client
+	Apply(ctx context.Context, files ...config.File) (mesh.ApplyResponse, error)
+	Break(ctx context.Context, id string, b local.Breakage) (seen string, err error)
+	Mend(ctx context.Context, id string) (seen string, err error)
+	Beyond(address string) string
+	BeyondHost(host string) string
+	Failed() <-chan error
+	Close() error
+}
+
+// open starts the run's mesh, or attaches to one, and what collects from it. close ends both, also after an error.
+func (r *runner) open(ctx context.Context) (close func() error, err error) {
+	var closers []func() error
+	close = func() error {
+		var err error
+		for _, c := range slices.Backward(closers) {
+			err = errors.Join(err, c())
+		}
+		return err
+	}
+	starting, done := context.WithTimeout(ctx, startTimeout)
+	defer done()
+	if r.opts.Attach != "" {
+		a, err := local.Attach(starting, r.opts.Attach)
+		if err != nil {
+			return close, err
+		}
+		closers = append(closers, a.Close)
+		r.lab = a
+		if r.observed, err = a.Follow(ctx); err != nil {
+			return close, err
+		}
+		closers = append(closers, r.observed.Close)
+		if a.Exact() != (r.file.Profile() == "exact") {
+			return close, errors.New("the mesh that is up has another profile than the scenario: start it with squall up --profile " + r.file.Profile())
+		}
+		_, err = a.Apply(starting, r.file.Rules...)
+		return close, err
+	}
+	r.observed, err = collect.Start(ctx, collect.Options{
+		AccessLogs: filepath.Join(r.opts.Dir, local.AccessLogSocket), Traces: filepath.Join(r.opts.Dir, local.ZipkinSocket),
+	})
+	if err != nil {
+		return close, err
+	}
+	closers = append(closers, r.observed.Close)
+	own, err := local.Start(starting, local.Options{
+		Squall: r.opts.Squall, Envoy: r.opts.Envoy, Owner: r.opts.Owner, Dir: r.opts.Dir, App: r.opts.App,
+		AppDir: r.opts.AppDir, Rules: r.file.Rules, Relayed: relayed(r.file.Spec.Timeline), Exact: r.file.Profile() == "exact",
+		Env: r.opts.Env, Log: r.opts.Log,
+	})
+	if err != nil {
+		return close, err
+	}
+	closers = append(closers, own.Close)
+	r.lab, r.own = own, own
+	return close, nil
+}
+
+// Attachable says which items of a scenario need a mesh of the run's own.
+func Attachable(f *spec.File) diag.List {
+	var problems diag.List
+	for i, item := range f.Spec.Timeline {
+		at := f.Where(where(i))
+		switch {
+		case item.Scale != nil:
+			problems.Errorf("NOT-ATTACHED", at, "Deployments are scaled only in a mesh of the run's own: run it without --attach")
+		case item.Fault != nil && item.Fault.ControlPlane != "":
+			problems.Errorf("NOT-ATTACHED", at, "the control plane is stopped only in a mesh of the run's own: run it without --attach")
+		}
+	}
+	return problems
+}
