@@ -16,11 +16,13 @@ import (
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/reports"
 	"github.com/squallmesh/squall/scenarios/assert"
+	"github.com/squallmesh/squall/scenarios/compare"
 	"github.com/squallmesh/squall/scenarios/record"
 )
 
 func newReportCommand(env *environment) *cobra.Command {
 	var out string
+	var two bool
 	c := &cobra.Command{
 		Use:   "report DIR...",
 		Short: "Judge recorded runs again, without a mesh",
@@ -29,13 +31,49 @@ func newReportCommand(env *environment) *cobra.Command {
 A folder is a bundle that squall run wrote, or holds some. A verdict that differs from the one in the bundle's result.json is
 said. Also the bundle of a run that was killed can be read, up to its last second.
 
-Exit codes are those of squall run; 3 if a folder holds no record.`,
-		Example: "  squall report out/scenarios/baseline",
+With --compare two bundles of a scenario, the earlier first, are compared: what changed, with intervals.
+
+Exit codes are those of squall run; 3 if a folder holds no record. With --compare 1 says that something got worse.`,
+		Example: "  squall report out/scenarios/baseline\n  squall report --compare before/baseline after/baseline",
 		Args:    cobra.MinimumNArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return reportBundles(env, args, out) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			if two {
+				return compareBundles(env, args)
+			}
+			return reportBundles(env, args, out)
+		},
 	}
 	c.Flags().StringVar(&out, "out", "", "folder for the reports; the bundle's own without it")
+	c.Flags().BoolVar(&two, "compare", false, "compare two bundles, the earlier first")
 	return c
+}
+
+// compareBundles says what changed between two runs.
+func compareBundles(env *environment, args []string) error {
+	if len(args) != 2 {
+		return invalid(fmt.Errorf("two bundles are compared, not %d: squall report --compare BEFORE AFTER", len(args)))
+	}
+	var runs []*record.Run
+	for _, dir := range args {
+		run, err := judgeAgain(dir)
+		if err != nil {
+			return invalid(fmt.Errorf("%s: %w", dir, err))
+		}
+		runs = append(runs, run)
+	}
+	c := compare.Runs(runs[0], runs[1])
+	_, _ = fmt.Fprintf(env.stdout, "verdict: %s, then %s\n", c.Before, c.After)
+	for _, k := range c.Checks {
+		_, _ = fmt.Fprintf(env.stdout, "check %s: %s, then %s\n", k.Name, k.Before, k.After)
+	}
+	for _, r := range c.Rows {
+		_, _ = fmt.Fprintf(env.stdout, "%-8s %s\n", r.Change, r)
+	}
+	if worse := c.Regression(); worse != "" {
+		_, _ = fmt.Fprintln(env.stdout, "worse: "+worse)
+		return &exitError{code: exitFail}
+	}
+	return nil
 }
 
 func reportBundles(env *environment, args []string, out string) error {

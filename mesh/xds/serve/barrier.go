@@ -164,11 +164,14 @@ func (s *Server) Apply(ctx context.Context, c Change) (Report, error) {
 	s.version++
 	report := Report{Version: s.version}
 	concerned := s.concerned(&report)
+	window := s.tr.Snapshot().Mesh.MergeWindow
 	s.mu.Unlock()
 
-	var watched []listenerWatch
+	var listeners []listenerWatch
+	var merges []mergeWatch
 	if !c.AckOnly {
-		watched = s.watchListeners(ctx, concerned)
+		listeners = s.watchListeners(ctx, concerned)
+		merges = s.watchMerges(ctx, concerned, window)
 	}
 
 	s.mu.Lock()
@@ -181,10 +184,10 @@ func (s *Server) Apply(ctx context.Context, c Change) (Report, error) {
 
 	err := s.await(ctx, start, concerned, &report)
 	if err == nil {
-		err = s.awaitListeners(ctx, start, watched, &report)
+		err = s.awaitListeners(ctx, start, listeners, &report)
 	}
-	if err == nil && !c.AckOnly {
-		err = s.awaitMerge(ctx, start, concerned, &report)
+	if err == nil {
+		err = s.awaitMerges(ctx, start, merges, window, &report)
 	}
 	for i := range report.Proxies {
 		report.Took = max(report.Took, report.Proxies[i].Effective)
@@ -235,8 +238,8 @@ type concernedProxy struct {
 	workers uint64
 	// drains says that a listener of before changes or goes.
 	drains bool
-	// merged says that endpoints change in a way that Envoy may keep from its workers for the merge window.
-	merged bool
+	// mergeable counts the clusters whose hosts change in a way that Envoy may keep from its workers for the merge window.
+	mergeable uint64
 }
 
 // concerned finds the connected proxies that a change will reach. The caller holds s.mu.
@@ -261,7 +264,11 @@ func (s *Server) concerned(report *Report) []concernedProxy {
 				c.drains = len(removals) > 0 || slices.ContainsFunc(additions, func(a sentChange) bool { return a.old != nil })
 			}
 			if typ == translate.Endpoint {
-				c.merged = slices.ContainsFunc(additions, func(a sentChange) bool { return mergeable(a.old, a.new) })
+				for _, a := range additions {
+					if mergeable(a.old, a.new) {
+						c.mergeable++
+					}
+				}
 			}
 		}
 		p.view = old

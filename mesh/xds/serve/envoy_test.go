@@ -241,43 +241,27 @@ func TestARealEnvoysRejectionIsTold(t *testing.T) {
 	}
 }
 
-// Envoy acknowledges a change of weight or health at once, and may keep it from its workers for the merge window. Apply
-// waits the window out, but not without need.
-func TestTheMergeWindowIsWaitedOut(t *testing.T) {
+// Envoy's merge window must not come between the acknowledgement of a change of health and the first request: changes that
+// follow one another within the window are seen too.
+func TestAChangeOfHealthIsSeenInTheMergeWindow(t *testing.T) {
 	one, two := host(t, "one"), host(t, "two")
 	port := freePort(t)
 	settings := model.DefaultMesh()
+	require.Positive(t, settings.MergeWindow)
 	s := single(t, xdstest.SingleOptions{Snapshot: flipping(settings, one, two), Proxy: sidecarAt(port)})
 	c := through(port)
-	away := func(e model.Endpoint) model.Endpoint {
-		e.Health = model.Unhealthy
-		return e
-	}
-	set := func(list ...model.Endpoint) time.Duration {
+	for n := range 10 {
+		list := []model.Endpoint{one, two}
+		list[1-n%2].Health = model.Unhealthy
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
 		snap := flipping(settings, list...)
-		report, err := s.Apply(ctx, serve.Change{Snapshot: &snap})
+		_, err := s.Apply(ctx, serve.Change{Snapshot: &snap})
+		cancel()
 		require.NoError(t, err)
-		require.Len(t, report.Proxies, 1)
-		return report.Proxies[0].Effective - report.Proxies[0].Acked
-	}
-	for n := range 4 {
-		want, bad := one, two
-		if n%2 == 1 {
-			want, bad = two, one
-		}
-		list := []model.Endpoint{want, away(bad)}
-		if n%2 == 1 {
-			list = []model.Endpoint{away(bad), want}
-		}
-		require.GreaterOrEqual(t, set(list...), settings.MergeWindow)
 		for range 4 {
 			require.Equal(t, []string{"one", "two"}[n%2], ask(t, c))
 		}
 	}
-	require.Less(t, set(one), settings.MergeWindow, "hosts that go are not merged with anything")
-	require.Equal(t, "one", ask(t, c))
 }
 
 // A listener that changes serves its open connections until they end or the drain time is over.

@@ -55,11 +55,16 @@ type server struct {
 
 func start(t *testing.T) server {
 	t.Helper()
+	return startWith(t, serve.Options{})
+}
+
+func startWith(t *testing.T, o serve.Options) server {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "x")
 	var lc net.ListenConfig
 	l, err := lc.Listen(t.Context(), "unix", socket)
 	require.NoError(t, err)
-	s := serve.New(serve.Options{})
+	s := serve.New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()
