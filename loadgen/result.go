@@ -52,6 +52,9 @@ func (r *Result) Latency() time.Duration { return r.End.Sub(r.Scheduled) }
 // ServiceTime is from when it was sent.
 func (r *Result) ServiceTime() time.Duration { return r.End.Sub(r.Sent) }
 
+// Succeeded tells whether it got a whole answer below 500.
+func (r *Result) Succeeded() bool { return r.Err == "" && r.Status < 500 }
+
 // Lag is how late it was sent; not below 0.
 func (r *Result) Lag() time.Duration { return max(0, r.Sent.Sub(r.Scheduled)) }
 

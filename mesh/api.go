@@ -12,6 +12,7 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/unixhttp"
 	"github.com/squallmesh/squall/mesh/xds/serve"
 )
 
@@ -140,10 +141,7 @@ func (m *Mesh) serveAPI(ctx context.Context) error {
 		}
 		return refs, nil
 	}))
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
-	defer stop()
-	if err := srv.Serve(m.opts.API); !errors.Is(err, http.ErrServerClosed) {
+	if err := unixhttp.Serve(ctx, m.opts.API, mux); err != nil {
 		return fmt.Errorf("control plane's API: %w", err)
 	}
 	return nil

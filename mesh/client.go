@@ -1,35 +1,21 @@
 package mesh
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strings"
 
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/unixhttp"
 	"github.com/squallmesh/squall/mesh/xds/serve"
 )
 
 // Client talks to a control plane through its Unix socket. It keeps no connection open.
-type Client struct {
-	socket string
-	http   *http.Client
-}
+type Client struct{ api *unixhttp.Client }
 
 // NewClient gives a client for the socket's path.
 func NewClient(socket string) *Client {
-	var d net.Dialer
-	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", socket)
-		},
-	}}}
+	return &Client{unixhttp.NewClient("the control plane", socket)}
 }
 
 // ApplyError says that a change did not become effective.
@@ -52,7 +38,7 @@ func (c *Client) SetLease(ctx context.Context, slot int, fault *model.LeasedFaul
 
 func (c *Client) change(ctx context.Context, method, path string, req any) (ApplyResponse, error) {
 	var resp ApplyResponse
-	if err := c.call(ctx, method, path, req, &resp); err != nil {
+	if err := c.api.Call(ctx, method, path, req, &resp); err != nil {
 		return resp, err
 	}
 	if resp.Error != "" {
@@ -63,56 +49,22 @@ func (c *Client) change(ctx context.Context, method, path string, req any) (Appl
 
 // Renew keeps armed faults alive.
 func (c *Client) Renew(ctx context.Context, slots ...int) error {
-	return c.call(ctx, http.MethodPost, "/v1/leases/renew", slots, nil)
+	return c.api.Call(ctx, http.MethodPost, "/v1/leases/renew", slots, nil)
 }
 
 // WaitLive waits until the proxies are connected and hold the newest configuration.
 func (c *Client) WaitLive(ctx context.Context, ids ...string) error {
-	return c.call(ctx, http.MethodPost, "/v1/live", ids, nil)
+	return c.api.Call(ctx, http.MethodPost, "/v1/live", ids, nil)
 }
 
 // Status lists the proxies.
 func (c *Client) Status(ctx context.Context) ([]serve.Status, error) {
 	var out []serve.Status
-	return out, c.call(ctx, http.MethodGet, "/v1/status", nil, &out)
+	return out, c.api.Call(ctx, http.MethodGet, "/v1/status", nil, &out)
 }
 
 // Documents lists what is applied.
 func (c *Client) Documents(ctx context.Context) ([]Reference, error) {
 	var out []Reference
-	return out, c.call(ctx, http.MethodGet, "/v1/documents", nil, &out)
-}
-
-func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("control plane: %w", err)
-		}
-		body = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://mesh"+path, body)
-	if err != nil {
-		return fmt.Errorf("control plane: %w", err)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("the control plane at %s does not answer: %w", c.socket, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("the control plane's answer broke off: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(strings.TrimSpace(string(b)))
-	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(b, out); err != nil {
-		return fmt.Errorf("control plane's answer: %w", err)
-	}
-	return nil
+	return out, c.api.Call(ctx, http.MethodGet, "/v1/documents", nil, &out)
 }

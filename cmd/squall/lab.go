@@ -26,17 +26,25 @@ func loadApp(name, relativeTo string) (app *config.App, dir string, err error) {
 		app, problems = config.ParseApp(bookinfo.Files, file)
 		dir = os.TempDir()
 	} else {
-		path := name
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(relativeTo, path)
-		}
+		path := appName(name, relativeTo)
 		dir = filepath.Dir(path)
 		app, problems = config.ParseApp(os.DirFS(dir).(fs.ReadFileFS), filepath.Base(path))
-		if abs, err := filepath.Abs(dir); err == nil {
-			dir = abs
-		}
 	}
 	return app, dir, problems.Err()
+}
+
+// appName tells apps apart from wherever they are named: the name of a built-in app, or the absolute path of an App file.
+func appName(app, relativeTo string) string {
+	if _, builtin := builtinApps[app]; builtin {
+		return app
+	}
+	if !filepath.IsAbs(app) {
+		app = filepath.Join(relativeTo, app)
+	}
+	if abs, err := filepath.Abs(app); err == nil {
+		return abs
+	}
+	return app
 }
 
 // findEnvoy finds the proxy's program.

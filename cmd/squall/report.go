@@ -102,13 +102,7 @@ func reportBundles(env *environment, args []string, out string) error {
 			return broken(err)
 		}
 	}
-	if len(runs) > 1 {
-		printSummary(env.stdout, runs)
-	}
-	if code := reports.ExitCode(runs); code != exitPass {
-		return &exitError{code: code}
-	}
-	return nil
+	return conclude(env, runs)
 }
 
 // bundles finds the folders with a record, at or below those named.

@@ -125,6 +125,11 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	if err := writeSummary(f, runs); err != nil {
 		return broken(err)
 	}
+	return conclude(env, runs)
+}
+
+// conclude sums several runs up and gives their exit code.
+func conclude(env *environment, runs []*record.Run) error {
 	if len(runs) > 1 {
 		printSummary(env.stdout, runs)
 	}
@@ -149,11 +154,7 @@ func attachTo(env *environment, f runFlags, jobs []job) (host string, err error)
 	var problems diag.List
 	for _, j := range jobs {
 		problems.Add(live.Attachable(j.file)...)
-		app := j.file.Spec.App
-		if _, builtin := builtinApps[app]; !builtin && !filepath.IsAbs(app) {
-			app = filepath.Join(filepath.Dir(j.file.Name), app)
-		}
-		if appName(app) != s.App {
+		if app := appName(j.file.Spec.App, filepath.Dir(j.file.Name)); app != s.App {
 			problems.Errorf("OTHER-APP", j.file.Where("spec.app"), "the mesh that is up runs %s, not %s", s.App, app)
 		}
 	}

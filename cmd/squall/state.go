@@ -38,7 +38,7 @@ func statePath(env *environment, name string) string {
 // saveState says where the lab is. The name is taken as long as the file exists and its process lives.
 func saveState(env *environment, name, app string, lab *local.Lab, dir string, baseline []config.File) (string, error) {
 	s := labState{
-		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app), Gateway: lab.GatewayAddress(), Baseline: baseline,
+		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app, "."), Gateway: lab.GatewayAddress(), Baseline: baseline,
 	}
 	for _, i := range lab.Instances() {
 		s.Proxies = append(s.Proxies, proxyState{ID: i.ID(), Workload: i.Name, Admin: i.Admin().Address(), Address: i.Address})
@@ -96,15 +96,4 @@ func (s labState) proxy(name string) (proxyState, error) {
 	}
 	slices.Sort(names)
 	return proxyState{}, fmt.Errorf("no single workload is called %q; there are %s", name, strings.Join(names, ", "))
-}
-
-// appName makes apps comparable from wherever they are named.
-func appName(app string) string {
-	if _, builtin := builtinApps[app]; builtin {
-		return app
-	}
-	if abs, err := filepath.Abs(app); err == nil {
-		return abs
-	}
-	return app
 }

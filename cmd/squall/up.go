@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/squallmesh/squall/mesh/platform/local"
-	"github.com/squallmesh/squall/mesh/telemetry/collect"
 	"github.com/squallmesh/squall/scenarios/live"
 )
 
@@ -55,9 +54,7 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 			if err != nil {
 				return invalid(err)
 			}
-			collector, err := collect.Start(c.Context(), collect.Options{
-				AccessLogs: filepath.Join(tmp, local.AccessLogSocket), Traces: filepath.Join(tmp, local.ZipkinSocket),
-			})
+			collector, err := local.Collect(c.Context(), tmp)
 			if err != nil {
 				return broken(err)
 			}

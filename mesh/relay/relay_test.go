@@ -74,12 +74,18 @@ func hear(t *testing.T, c net.Conn, text string) {
 	require.Equal(t, text, string(got))
 }
 
+// roundTrip says something and hears it again.
+func roundTrip(t *testing.T, c net.Conn, text string) {
+	t.Helper()
+	say(t, c, text)
+	hear(t, c, text)
+}
+
 func TestAnIdleRelayCarriesBothWaysAndKeepsTheCaller(t *testing.T) {
 	upstream, from := echo(t)
 	r := start(t, upstream)
 	c := dial(t)
-	say(t, c, "hello")
-	hear(t, c, "hello")
+	roundTrip(t, c, "hello")
 	require.Equal(t, "127.0.0.9", <-from)
 	require.EqualValues(t, 1, r.Passed())
 	require.Zero(t, r.Resets())
@@ -89,29 +95,25 @@ func TestLatencyHoldsEachRoundTripUntilItIsCleared(t *testing.T) {
 	upstream, _ := echo(t)
 	r := start(t, upstream)
 	open := dial(t)
-	say(t, open, "warm")
-	hear(t, open, "warm")
+	roundTrip(t, open, "warm")
 	const latency = 150 * time.Millisecond
 	require.NoError(t, r.Set(t.Context(), "slow", relay.Fault{Latency: latency}))
 	for _, c := range []net.Conn{open, dial(t)} {
 		begin := time.Now()
-		say(t, c, "slow")
-		hear(t, c, "slow")
+		roundTrip(t, c, "slow")
 		require.GreaterOrEqual(t, time.Since(begin), latency)
 	}
 	require.NoError(t, r.Set(t.Context(), "never", relay.Fault{Latency: time.Hour}))
 	r.Clear(t.Context(), "slow")
 	r.Clear(t.Context(), "never")
-	say(t, open, "fast")
-	hear(t, open, "fast")
+	roundTrip(t, open, "fast")
 }
 
 func TestStallKeepsWhatIsSentUntilItIsCleared(t *testing.T) {
 	upstream, _ := echo(t)
 	r := start(t, upstream)
 	open := dial(t)
-	say(t, open, "before")
-	hear(t, open, "before")
+	roundTrip(t, open, "before")
 	before := r.Passed()
 	require.NoError(t, r.Set(t.Context(), "stall", relay.Fault{Stall: true}))
 	fresh := dial(t)
@@ -134,8 +136,7 @@ func TestResetEndsOpenAndNewConnections(t *testing.T) {
 	upstream, _ := echo(t)
 	r := start(t, upstream)
 	open := dial(t)
-	say(t, open, "before")
-	hear(t, open, "before")
+	roundTrip(t, open, "before")
 	require.NoError(t, r.Set(t.Context(), "reset", relay.Fault{Reset: true}))
 	require.NoError(t, open.SetReadDeadline(time.Now().Add(10*time.Second)))
 	_, err := open.Read(make([]byte, 1))
@@ -148,8 +149,7 @@ func TestResetEndsOpenAndNewConnections(t *testing.T) {
 	require.EqualValues(t, 2, r.Resets())
 	r.Clear(t.Context(), "reset")
 	after := dial(t)
-	say(t, after, "after")
-	hear(t, after, "after")
+	roundTrip(t, after, "after")
 }
 
 func TestBandwidthLimitsAConnection(t *testing.T) {
@@ -159,8 +159,7 @@ func TestBandwidthLimitsAConnection(t *testing.T) {
 	c := dial(t)
 	text := string(make([]byte, 30_000))
 	begin := time.Now()
-	say(t, c, text)
-	hear(t, c, text)
+	roundTrip(t, c, text)
 	require.GreaterOrEqual(t, time.Since(begin), 290*time.Millisecond)
 }
 
@@ -172,8 +171,7 @@ func TestTwoFaultsEndEachAtItsOwnTime(t *testing.T) {
 	c := dial(t)
 	took := func() time.Duration {
 		begin := time.Now()
-		say(t, c, "x")
-		hear(t, c, "x")
+		roundTrip(t, c, "x")
 		return time.Since(begin)
 	}
 	require.GreaterOrEqual(t, took(), 100*time.Millisecond)
@@ -201,8 +199,7 @@ func TestCloseEndsConnectionsEvenWhileTheyAreStalled(t *testing.T) {
 	r, err := relay.Listen(context.Background(), relay.Options{Listen: listenAt, Upstream: upstream})
 	require.NoError(t, err)
 	c := dial(t)
-	say(t, c, "x")
-	hear(t, c, "x")
+	roundTrip(t, c, "x")
 	require.NoError(t, r.Set(t.Context(), "stall", relay.Fault{Stall: true}))
 	say(t, c, "y")
 	require.NoError(t, r.Close())

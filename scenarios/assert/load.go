@@ -74,11 +74,9 @@ func load(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 func successes(results []loadgen.Result) int {
 	n := 0
 	for i := range results {
-		if succeeded(&results[i]) {
+		if results[i].Succeeded() {
 			n++
 		}
 	}
 	return n
 }
-
-func succeeded(r *loadgen.Result) bool { return r.Err == "" && r.Status < 500 }

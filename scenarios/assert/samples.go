@@ -112,7 +112,7 @@ func label(r *record.Run, h telemetry.Hop, name string) string {
 
 // matches tells whether a request came back as asked for.
 func matches(a spec.Answer, res *loadgen.Result) bool {
-	if a.Status != nil && res.Status != *a.Status || a.Success && !succeeded(res) || a.Value != "" && res.Value != a.Value {
+	if a.Status != nil && res.Status != *a.Status || a.Success && !res.Succeeded() || a.Value != "" && res.Value != a.Value {
 		return false
 	}
 	for name, value := range a.Headers {

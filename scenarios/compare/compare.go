@@ -179,8 +179,8 @@ func moved(i, limits stat.Interval, above, below Change) Change {
 
 func good(list []loadgen.Result) int {
 	n := 0
-	for _, r := range list {
-		if r.Err == "" && r.Status < 500 {
+	for i := range list {
+		if list[i].Succeeded() {
 			n++
 		}
 	}

@@ -76,7 +76,7 @@ func (r *runner) recentSuccess(load string) (percent float64, n int) {
 			continue
 		}
 		n++
-		if res.Err == "" && res.Status < 500 {
+		if res.Succeeded() {
 			good++
 		}
 	}

@@ -23,7 +23,7 @@ func (r *runner) watchVerdict(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case p := <-r.over:
-			if err := r.answered(ctx, p); err != nil {
+			if err := r.answered(ctx, p.To); err != nil {
 				return nil //nolint:nilerr // the run ends by itself
 			}
 			over = append(over, p)
@@ -31,23 +31,6 @@ func (r *runner) watchVerdict(ctx context.Context) error {
 				r.decided = over
 				return errDecided
 			}
-		}
-	}
-}
-
-// answered waits until all requests that were due in a phase have ended.
-func (r *runner) answered(ctx context.Context, p record.Phase) error {
-	for {
-		r.mu.Lock()
-		ended, more := r.endedBefore(p.To), r.more
-		r.mu.Unlock()
-		if ended >= r.dueBefore(p.To) {
-			return nil
-		}
-		select {
-		case <-more:
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 }

@@ -87,8 +87,7 @@ func hostOf(name string) string {
 }
 
 func (r *runner) fault(index int, f *spec.Fault) happening {
-	switch {
-	case leased(f) != nil:
+	if leased(f) != nil {
 		return r.leasedFault(r.slotOf(index), f)
 	}
 	return r.breakage(index, f)

@@ -3,14 +3,12 @@ package live
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/platform/local"
-	"github.com/squallmesh/squall/mesh/telemetry/collect"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
@@ -58,10 +56,7 @@ func (r *runner) open(ctx context.Context) (close func() error, err error) {
 		_, err = a.Apply(starting, r.file.Rules...)
 		return close, err
 	}
-	r.observed, err = collect.Start(ctx, collect.Options{
-		AccessLogs: filepath.Join(r.opts.Dir, local.AccessLogSocket), Traces: filepath.Join(r.opts.Dir, local.ZipkinSocket),
-	})
-	if err != nil {
+	if r.observed, err = local.Collect(ctx, r.opts.Dir); err != nil {
 		return close, err
 	}
 	closers = append(closers, r.observed.Close)

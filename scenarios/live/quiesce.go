@@ -14,17 +14,22 @@ const quiesceTime = time.Second
 func (r *runner) quiesce(ctx context.Context, before time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, quiesceTime)
 	defer cancel()
+	_ = r.answered(ctx, before) // what is not in time is left
+}
+
+// answered waits until all requests that were due before a time (from t = 0) have ended.
+func (r *runner) answered(ctx context.Context, before time.Duration) error {
 	for {
 		r.mu.Lock()
 		ended, more := r.endedBefore(before), r.more
 		r.mu.Unlock()
 		if ended >= r.dueBefore(before) {
-			return
+			return nil
 		}
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		}
 	}
 }

@@ -3,10 +3,9 @@ package live
 import (
 	"context"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
-	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/scenarios/record"
@@ -15,38 +14,38 @@ import (
 // recordEvery is how often the file of a run gets what was seen: what a killed run loses at most, twice.
 const recordEvery = 500 * time.Millisecond
 
-// recording writes the run's file while it goes on; one that is nil writes nothing.
+// recording writes the run's file while it goes on, by one goroutine at a time; one that is nil writes nothing.
 type recording struct {
 	file *record.Writer
-
-	mu                   sync.Mutex
+	// What has been written.
 	results, hops, spans int
 }
 
 // openRecord begins the file, once it is known when the run begins.
-func (r *runner) openRecord() (err error) {
-	if r.recording == nil {
+func (r *runner) openRecord() error {
+	if r.opts.Record == nil {
 		return nil
 	}
 	var where []diag.Pos
 	for i := range r.file.Spec.Checks {
 		where = append(where, r.file.Where(fmt.Sprintf("spec.checks[%d]", i)))
 	}
-	r.recording.file, err = record.NewWriter(r.opts.Record, r.run, where)
-	return err
+	file, err := record.NewWriter(r.opts.Record, r.run, where)
+	if err != nil {
+		return err
+	}
+	r.recording = &recording{file: file}
+	return nil
 }
 
 // record writes what was seen since the last time.
 func (r *runner) record() error {
 	w := r.recording
-	if w == nil || w.file == nil {
+	if w == nil {
 		return nil
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	r.mu.Lock()
-	var results []loadgen.Result
-	results = append(results, r.results[w.results:]...)
+	results := slices.Clone(r.results[w.results:])
 	r.mu.Unlock()
 	hops := r.hopsFrom(w.hops)
 	w.results += len(results)
@@ -74,7 +73,7 @@ func (r *runner) keepRecord(ctx context.Context) error {
 
 // closeRecord ends the file with the whole run.
 func (r *runner) closeRecord() error {
-	if r.recording == nil || r.recording.file == nil {
+	if r.recording == nil {
 		return nil
 	}
 	if err := r.record(); err != nil {

@@ -104,11 +104,8 @@ func Run(ctx context.Context, o Options, f *spec.File) (*record.Run, error) {
 	if w := o.Envoy.Warning(); w != "" {
 		r.run.Notes = append(r.run.Notes, w)
 	}
-	if f.Spec.Envoy.Profile == "exact" {
+	if f.Profile() == "exact" {
 		r.run.Notes = append(r.run.Notes, "profile exact: Envoy's window for merging host updates is off (Istio keeps 1s), one worker thread")
-	}
-	if o.Record != nil {
-		r.recording = &recording{}
 	}
 	err := r.do(ctx)
 	r.run.End = time.Now().Truncate(record.Precision)

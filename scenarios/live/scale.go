@@ -53,16 +53,11 @@ func (r *runner) scaleTo(ctx context.Context, owner string, replicas int) error 
 func (r *runner) drain(ctx context.Context, list []*local.Instance) {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	for {
-		busy, _ := r.busy(ctx, list)
-		if busy == "" {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			r.note("scaled away although " + busy)
-			return
-		case <-time.After(settlePoll):
-		}
+	busy := until(ctx, func(ctx context.Context) string {
+		what, _ := r.busy(ctx, list)
+		return what
+	})
+	if busy != "" {
+		r.note("scaled away although " + busy)
 	}
 }

@@ -37,15 +37,21 @@ func (r *runner) settle(ctx context.Context) {
 	if missing := r.observed.Ledger.Wait(ctx, ids, r.entries...); len(missing) > 0 {
 		r.run.Gaps = append(r.run.Gaps, fmt.Sprintf("the log of the proxy that took the load lacks %d of %d requests", len(missing), len(ids)))
 	}
+	if busy := until(ctx, r.unsettled); busy != "" {
+		r.run.Gaps = append(r.run.Gaps, "telemetry did not settle: "+busy)
+	}
+}
+
+// until asks again and again until nothing is left, or the context ends: then it gives what still is.
+func until(ctx context.Context, left func(context.Context) string) string {
 	for {
-		busy := r.unsettled(ctx)
-		if busy == "" {
-			return
+		what := left(ctx)
+		if what == "" {
+			return ""
 		}
 		select {
 		case <-ctx.Done():
-			r.run.Gaps = append(r.run.Gaps, "telemetry did not settle: "+busy)
-			return
+			return what
 		case <-time.After(settlePoll):
 		}
 	}

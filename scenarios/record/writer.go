@@ -91,9 +91,6 @@ func (w *Writer) Close(r *Run) error {
 	return nil
 }
 
-// Abandon ends the file where it is, as a killed run leaves it.
-func (w *Writer) Abandon() error { return w.out.Close() }
-
 func (w *Writer) flush() error {
 	if err := w.out.Flush(); err != nil {
 		return fmt.Errorf("record: %w", err)

@@ -1,13 +1,8 @@
 package local
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -16,12 +11,13 @@ import (
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
+	"github.com/squallmesh/squall/mesh/unixhttp"
 )
 
 // Attached is a lab that another process keeps up, as one run uses it. It has a session with the lab's host, which it renews until
 // Close.
 type Attached struct {
-	http      *http.Client
+	host      *unixhttp.Client
 	session   string
 	desc      description
 	instances []*Instance
@@ -33,17 +29,10 @@ type Attached struct {
 
 // Attach begins a session at a host's socket. Only one run at a time may have one: until ctx ends, Attach waits for another to end.
 func Attach(ctx context.Context, socket string) (*Attached, error) {
-	var d net.Dialer
-	a := &Attached{
-		failed: make(chan error, 1), done: make(chan struct{}),
-		http: &http.Client{Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
-		}},
-	}
+	a := &Attached{host: unixhttp.NewClient("the lab", socket), failed: make(chan error, 1), done: make(chan struct{})}
 	var s session
 	for {
-		err := a.call(ctx, http.MethodPost, "/v1/session", os.Getpid(), &s)
+		err := a.host.Call(ctx, http.MethodPost, "/v1/session", os.Getpid(), &s)
 		if err == nil {
 			break
 		}
@@ -57,7 +46,7 @@ func Attach(ctx context.Context, socket string) (*Attached, error) {
 		}
 	}
 	a.session = s.ID
-	if err := a.call(ctx, http.MethodGet, "/v1/lab", nil, &a.desc); err != nil {
+	if err := a.host.Call(ctx, http.MethodGet, "/v1/lab", nil, &a.desc); err != nil {
 		return nil, err
 	}
 	for _, i := range a.desc.Instances {
@@ -84,45 +73,11 @@ func (a *Attached) renew(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := a.call(ctx, http.MethodPut, "/v1/session/"+a.session, nil, nil); err != nil && ctx.Err() == nil {
+		if err := a.host.Call(ctx, http.MethodPut, "/v1/session/"+a.session, nil, nil); err != nil && ctx.Err() == nil {
 			a.failed <- err
 			return
 		}
 	}
-}
-
-func (a *Attached) call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("the lab: %w", err)
-		}
-		body = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://lab"+path, body)
-	if err != nil {
-		return fmt.Errorf("the lab: %w", err)
-	}
-	resp, err := a.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("the lab does not answer: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("the lab's answer broke off: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(strings.TrimSpace(string(b)))
-	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(b, out); err != nil {
-		return fmt.Errorf("the lab's answer: %w", err)
-	}
-	return nil
 }
 
 // followEvery is how often a run asks what the proxies reported.
@@ -131,14 +86,14 @@ const followEvery = 20 * time.Millisecond
 // Follow gives what the proxies report from now on.
 func (a *Attached) Follow(ctx context.Context) (*collect.Collector, error) {
 	var now reported
-	if err := a.call(ctx, http.MethodGet, "/v1/reported?hops=-1", nil, &now); err != nil {
+	if err := a.host.Call(ctx, http.MethodGet, "/v1/reported?hops=-1", nil, &now); err != nil {
 		return nil, err
 	}
 	return collect.Follow(ctx, collect.Source{
 		Every: followEvery, Requests: now.Requests, Connections: now.Connections, Spans: now.SpansSeen,
 		Next: func(ctx context.Context) (collect.News, error) {
 			var r reported
-			err := a.call(ctx, http.MethodGet, fmt.Sprintf("/v1/reported?hops=%d&spans=%d", now.HopsSeen, now.SpansSeen), nil, &r)
+			err := a.host.Call(ctx, http.MethodGet, fmt.Sprintf("/v1/reported?hops=%d&spans=%d", now.HopsSeen, now.SpansSeen), nil, &r)
 			if err == nil {
 				now = r
 			}
@@ -154,14 +109,7 @@ func (a *Attached) Exact() bool { return a.desc.Exact }
 func (a *Attached) Instances() []*Instance { return a.instances }
 
 // Instance finds a workload by its name, or one of a Deployment.
-func (a *Attached) Instance(name string) (*Instance, bool) {
-	for _, i := range a.instances {
-		if i.Name == name || i.Owner == name {
-			return i, true
-		}
-	}
-	return nil, false
-}
+func (a *Attached) Instance(name string) (*Instance, bool) { return find(a.instances, name) }
 
 // GatewayAddress is the address of the ingress gateway.
 func (a *Attached) GatewayAddress() string { return a.desc.Gateway }
@@ -174,29 +122,20 @@ func (a *Attached) Apply(ctx context.Context, files ...config.File) (mesh.ApplyR
 	return a.client.Apply(ctx, mesh.ApplyRequest{Files: files})
 }
 
-// Beyond is the host's business: what it reports is seen through relays already.
-func (a *Attached) Beyond(address string) string { return address }
+// Beyond gives the address of the workload to which a relay's address leads, both with their port; any other address is its own.
+func (a *Attached) Beyond(address string) string { return beyond(a.instances, address) }
 
-// BeyondHost likewise.
-func (a *Attached) BeyondHost(host string) string {
-	for _, i := range a.instances {
-		for called, relay := range i.Relays {
-			if relay == host {
-				return called
-			}
-		}
-	}
-	return host
-}
+// BeyondHost is Beyond for an address without a port.
+func (a *Attached) BeyondHost(host string) string { return beyondHost(a.instances, host) }
 
 // Break breaks something for the time of the session, at most.
 func (a *Attached) Break(ctx context.Context, id string, b Breakage) (seen string, err error) {
-	return seen, a.call(ctx, http.MethodPost, "/v1/session/"+a.session+"/faults/"+id, b, &seen)
+	return seen, a.host.Call(ctx, http.MethodPost, "/v1/session/"+a.session+"/faults/"+id, b, &seen)
 }
 
 // Mend undoes a breakage.
 func (a *Attached) Mend(ctx context.Context, id string) (seen string, err error) {
-	return seen, a.call(ctx, http.MethodDelete, "/v1/session/"+a.session+"/faults/"+id, nil, &seen)
+	return seen, a.host.Call(ctx, http.MethodDelete, "/v1/session/"+a.session+"/faults/"+id, nil, &seen)
 }
 
 // Failed gets an error when the session is lost.
@@ -208,5 +147,5 @@ func (a *Attached) Close() error {
 	<-a.done
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	return a.call(ctx, http.MethodDelete, "/v1/session/"+a.session, nil, nil)
+	return a.host.Call(ctx, http.MethodDelete, "/v1/session/"+a.session, nil, nil)
 }

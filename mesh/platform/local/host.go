@@ -17,6 +17,7 @@ import (
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
+	"github.com/squallmesh/squall/mesh/unixhttp"
 )
 
 // HostSocket is where a lab that stays up takes runs that attach to it, in the lab's folder.
@@ -42,7 +43,9 @@ type session struct {
 	ID      string
 	pid     int
 	renewed time.Time
-	rules   []config.File
+	// ending says that what the run did is being undone.
+	ending bool
+	rules  []config.File
 }
 
 // NewHost makes the host of a lab.
@@ -113,11 +116,10 @@ func (h *Host) Serve(ctx context.Context, listener net.Listener) error {
 		seen, err := h.lab.Mend(context.WithoutCancel(r.Context()), r.PathValue("fault"))
 		answer(w, seen, err)
 	})
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
-	defer stop()
-	go h.expire(ctx)
-	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	var expiring sync.WaitGroup
+	expiring.Go(func() { h.expire(ctx) })
+	defer expiring.Wait()
+	if err := unixhttp.Serve(ctx, listener, mux); err != nil {
 		return fmt.Errorf("the lab's socket: %w", err)
 	}
 	return nil
@@ -148,9 +150,6 @@ func (h *Host) reported(hops, spans int) reported {
 		return out
 	}
 	out.Hops = h.collector.Ledger.From(hops)
-	for i := range out.Hops {
-		out.Hops[i].UpstreamAddress = h.lab.Beyond(out.Hops[i].UpstreamAddress)
-	}
 	out.HopsSeen = hops + len(out.Hops)
 	out.Spans, out.SpansSeen = h.collector.SpansFrom(spans)
 	return out
@@ -173,7 +172,7 @@ func (h *Host) begin(pid int) (*session, error) {
 func (h *Host) renew(id string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.session == nil || h.session.ID != id {
+	if s := h.session; s == nil || s.ID != id || s.ending {
 		return fmt.Errorf("the session has ended: it was not renewed for %s", sessionTime)
 	}
 	h.session.renewed = time.Now()
@@ -192,7 +191,7 @@ func (h *Host) expire(ctx context.Context) {
 		}
 		h.mu.Lock()
 		id := ""
-		if s := h.session; s != nil && time.Since(s.renewed) > sessionTime {
+		if s := h.session; s != nil && !s.ending && time.Since(s.renewed) > sessionTime {
 			id = s.ID
 		}
 		h.mu.Unlock()
@@ -208,11 +207,11 @@ func (h *Host) expire(ctx context.Context) {
 func (h *Host) end(ctx context.Context, id string) error {
 	h.mu.Lock()
 	s := h.session
-	if s == nil || s.ID != id {
+	if s == nil || s.ID != id || s.ending {
 		h.mu.Unlock()
 		return nil
 	}
-	s.renewed = time.Now().Add(time.Hour) // being ended
+	s.ending = true
 	h.mu.Unlock()
 	defer func() {
 		h.mu.Lock()

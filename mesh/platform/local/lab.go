@@ -51,13 +51,6 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Sockets in a lab's folder on which somebody may collect what proxies report: access logs by gRPC, spans in Zipkin's
-// format by HTTP. What nobody collects is lost.
-const (
-	AccessLogSocket = "als.sock"
-	ZipkinSocket    = "zipkin.sock"
-)
-
 // Lab is a running mesh.
 type Lab struct {
 	opts   Options
@@ -226,8 +219,10 @@ func (l *Lab) Instances() []*Instance {
 }
 
 // Instance finds a workload by its name, or the only one of a Deployment.
-func (l *Lab) Instance(name string) (*Instance, bool) {
-	for _, i := range l.Instances() {
+func (l *Lab) Instance(name string) (*Instance, bool) { return find(l.Instances(), name) }
+
+func find(list []*Instance, name string) (*Instance, bool) {
+	for _, i := range list {
 		if i.Name == name || i.Owner == name {
 			return i, true
 		}

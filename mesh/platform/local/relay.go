@@ -103,19 +103,32 @@ func (l *Lab) Relays(p Pair) []*relay.Relay {
 }
 
 // Beyond gives the address of the workload to which a relay's address leads, both with their port; any other address is its own.
-func (l *Lab) Beyond(address string) string {
+func (l *Lab) Beyond(address string) string { return beyond(l.everyone(), address) }
+
+// BeyondHost is Beyond for an address without a port.
+func (l *Lab) BeyondHost(host string) string { return beyondHost(l.everyone(), host) }
+
+// everyone is all instances there ever were; the list only grows.
+func (l *Lab) everyone() []*Instance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.instances
+}
+
+func beyond(list []*Instance, address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return address
 	}
-	return net.JoinHostPort(l.BeyondHost(host), port)
+	return net.JoinHostPort(beyondHost(list, host), port)
 }
 
-// BeyondHost is Beyond for an address without a port.
-func (l *Lab) BeyondHost(host string) string {
-	for _, r := range l.relays {
-		if r.caller.Relays[r.called.Address] == host {
-			return r.called.Address
+func beyondHost(list []*Instance, host string) string {
+	for _, caller := range list {
+		for called, relay := range caller.Relays {
+			if relay == host {
+				return called
+			}
 		}
 	}
 	return host

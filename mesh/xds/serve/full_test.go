@@ -56,6 +56,16 @@ func bootFull(t *testing.T, s server, c *xdstest.FullClient, clusters ...string)
 	require.NoError(t, s.WaitLive(ctx, "a"))
 }
 
+// bootedFull is a server with one proxy on a full stream that holds all of mesh(0).
+func bootedFull(t *testing.T) (server, *xdstest.FullClient) {
+	t.Helper()
+	s := start(t)
+	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0), Proxies: []*model.Proxy{proxy("a")}}))
+	c := s.connectFull(t, "a")
+	bootFull(t, s, c, reviewsCluster)
+	return s, c
+}
+
 // In the state-of-the-world variant a cluster goes by being missing in a full set, which must not come before the routes
 // have left it.
 func TestFullSetsKeepTheOldUntilTheRoutesHaveLeft(t *testing.T) {
@@ -84,10 +94,7 @@ func TestFullSetsKeepTheOldUntilTheRoutesHaveLeft(t *testing.T) {
 }
 
 func TestAFullSetWithoutChangesSendsNothing(t *testing.T) {
-	s := start(t)
-	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0), Proxies: []*model.Proxy{proxy("a")}}))
-	c := s.connectFull(t, "a")
-	bootFull(t, s, c, reviewsCluster)
+	s, c := bootedFull(t)
 	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0)}))
 	done := apply(t, s, 5*time.Second, serve.Change{Snapshot: mesh(time.Second)})
 	require.Equal(t, translate.Route, takeFull(t, c).Type, "the first message after two applies is the second one's")
@@ -95,10 +102,7 @@ func TestAFullSetWithoutChangesSendsNothing(t *testing.T) {
 }
 
 func TestARejectionOfAFullSetNamesTheRule(t *testing.T) {
-	s := start(t)
-	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0), Proxies: []*model.Proxy{proxy("a")}}))
-	c := s.connectFull(t, "a")
-	bootFull(t, s, c, reviewsCluster)
+	s, c := bootedFull(t)
 	done := apply(t, s, 5*time.Second, serve.Change{Snapshot: mesh(time.Second)})
 	r, err := c.Next()
 	require.NoError(t, err)
@@ -111,10 +115,7 @@ func TestARejectionOfAFullSetNamesTheRule(t *testing.T) {
 
 // A request that crosses with a response is not an answer to it.
 func TestAnAnswerToAnOlderResponseIsNoAcknowledgement(t *testing.T) {
-	s := start(t)
-	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0), Proxies: []*model.Proxy{proxy("a")}}))
-	c := s.connectFull(t, "a")
-	bootFull(t, s, c, reviewsCluster)
+	s, c := bootedFull(t)
 	done := apply(t, s, 5*time.Second, serve.Change{Snapshot: mesh(time.Second)})
 	r, err := c.Next()
 	require.NoError(t, err)

@@ -114,6 +114,16 @@ func boot(t *testing.T, s server, c *xdstest.Client, id string) {
 	require.NoError(t, s.WaitLive(ctx, id))
 }
 
+// booted is a server with one proxy that holds all of a snapshot.
+func booted(t *testing.T, snap *model.Snapshot) (server, *xdstest.Client) {
+	t.Helper()
+	s := start(t)
+	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: snap, Proxies: []*model.Proxy{proxy("a")}}))
+	c := s.connect(t, "a", nil)
+	boot(t, s, c, "a")
+	return s, c
+}
+
 // apply runs an Apply beside the test and gives its outcome.
 func apply(t *testing.T, s server, timeout time.Duration, c serve.Change) <-chan error {
 	t.Helper()
@@ -128,10 +138,7 @@ func apply(t *testing.T, s server, timeout time.Duration, c serve.Change) <-chan
 }
 
 func TestApplyReturnsWhenEveryProxyHasAcknowledged(t *testing.T) {
-	s := start(t)
-	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0), Proxies: []*model.Proxy{proxy("a")}}))
-	c := s.connect(t, "a", nil)
-	boot(t, s, c, "a")
+	s, c := booted(t, mesh(0))
 
 	done := apply(t, s, 5*time.Second, serve.Change{Snapshot: mesh(time.Second)})
 	r, err := c.Next()
@@ -150,10 +157,7 @@ func TestApplyReturnsWhenEveryProxyHasAcknowledged(t *testing.T) {
 // Make before break: a route to a new cluster goes out after the cluster and its endpoints were acknowledged, and the
 // removal of a cluster after the routes.
 func TestAdditionsComeBeforeRoutesAndRemovalsAfter(t *testing.T) {
-	s := start(t)
-	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0, "old"), Proxies: []*model.Proxy{proxy("a")}}))
-	c := s.connect(t, "a", nil)
-	boot(t, s, c, "a")
+	s, c := booted(t, mesh(0, "old"))
 
 	done := apply(t, s, 5*time.Second, serve.Change{Snapshot: mesh(0, "new")})
 	cds := take(t, c)
@@ -178,10 +182,7 @@ func TestAdditionsComeBeforeRoutesAndRemovalsAfter(t *testing.T) {
 }
 
 func TestARejectionNamesTheRuleAndTheOldConfigurationCanComeBack(t *testing.T) {
-	s := start(t)
-	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0), Proxies: []*model.Proxy{proxy("a")}}))
-	c := s.connect(t, "a", nil)
-	boot(t, s, c, "a")
+	s, c := booted(t, mesh(0))
 
 	done := apply(t, s, 5*time.Second, serve.Change{Snapshot: mesh(time.Second)})
 	r, err := c.Next()
@@ -216,10 +217,7 @@ func TestASlowProxyIsNamedAndHoldsBackNobody(t *testing.T) {
 }
 
 func TestAReturningProxyIsSentOnlyWhatItLacks(t *testing.T) {
-	s := start(t)
-	require.NoError(t, <-apply(t, s, time.Second, serve.Change{Snapshot: mesh(0, "old"), Proxies: []*model.Proxy{proxy("a")}}))
-	c := s.connect(t, "a", nil)
-	boot(t, s, c, "a")
+	s, c := booted(t, mesh(0, "old"))
 	held := c.Held
 	require.NoError(t, c.Close())
 	require.Eventually(t, func() bool { return !s.Status()[0].Connected }, 5*time.Second, time.Millisecond)
