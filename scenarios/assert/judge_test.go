@@ -3,6 +3,7 @@ package assert
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +18,16 @@ func TestJudge(t *testing.T) {
 	gap := func(r *record.Run) { r.Gaps = []string{"the log lacks 3 requests"} }
 	missing := func(r *record.Run) { r.Events = []record.Event{{Kind: "fault", Missing: "no call was delayed"}} }
 	behind := func(r *record.Run) { r.Loads[0].Behind, r.Loads[0].Reason = true, "5 requests were late" }
+	// The load, planned for 1 s, follows an item planned for half a second before it.
+	follows := func(effective time.Duration) func(*record.Run) {
+		return func(r *record.Run) {
+			r.Scenario.Spec.Load = []spec.Load{{Name: "l", At: spec.Duration(time.Second)}}
+			r.Scenario.Spec.Timeline = []spec.Item{{At: spec.Duration(500 * time.Millisecond)}}
+			r.Events = []record.Event{{What: "v1 answers 503", At: effective}}
+			r.Phases = append(r.Phases, record.Phase{Name: "first", To: 400 * time.Millisecond})
+		}
+	}
+	const late = `load l began at 1s, when "v1 answers 503", due 500ms earlier, had not taken effect: it came 600ms late; leave more time between them, or use a faster machine`
 	for _, c := range []struct {
 		name   string
 		checks []string
@@ -24,6 +35,10 @@ func TestJudge(t *testing.T) {
 		want   record.Verdict
 		reason string
 	}{
+		{"a load after what it follows", []string{bad}, follows(900 * time.Millisecond), fail, "bad: success is 100%, wanted == 0%"},
+		{"a load before what it should follow", []string{good}, follows(1100 * time.Millisecond), open, "good: " + late},
+		{"a load before what it should follow, and a fail", []string{bad}, follows(1100 * time.Millisecond), open, "bad: " + late + " (otherwise: success is 100%, wanted == 0%)"},
+		{"a load before what it should follow, and a fail of what was before both", []string{`{name: early, phase: first, load: l, success: "0%"}`}, follows(1100 * time.Millisecond), fail, "early: success is 100%, wanted == 0%"},
 		{"all hold", []string{good, good}, nil, pass, "all 2 checks hold"},
 		{"a fail wins", []string{good, unknown, bad, unknown}, nil, fail, "bad: success is 100%, wanted == 0%"},
 		{"inconclusive wins over a pass", []string{good, unknown}, nil, open, "unknown: load l sent nothing in phase quiet"},
