@@ -24,6 +24,7 @@ type ledger struct {
 	holds    []HoldSpec       // any of them holds
 	held     []*ticket        // oldest first
 	rules    []scripted       // first match counts
+	crew     crew             // works on what rules with workers match
 	waiters  map[*waiter]bool // who waits for a condition
 	undo     chan struct{}    // closed by the next reset: ends delays and hangs
 }
@@ -154,7 +155,11 @@ func (l *ledger) outcome(t *ticket) Outcome {
 			r.next++
 			n = r.next
 		}
-		return r.Outcomes[min(n, len(r.Outcomes))-1]
+		o := r.Outcomes[min(n, len(r.Outcomes))-1]
+		if r.Workers > 0 {
+			o.Delay = l.crew.take(time.Now(), r.Workers, o.Delay)
+		}
+		return o
 	}
 	return Outcome{}
 }
@@ -283,7 +288,7 @@ func (l *ledger) script(rules []Rule) error {
 func (l *ledger) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rules = nil
+	l.rules, l.crew = nil, nil
 	l.let(-1)
 	close(l.undo)
 	l.undo = make(chan struct{})

@@ -66,6 +66,9 @@ type Rule struct {
 	// Sequence makes every request take the next outcome, in the order in which they arrive (or leave the hold), whatever
 	// its attempt.
 	Sequence bool `json:"sequence,omitempty"`
+	// Workers is how many of the requests that match are worked on at a time, each for its Delay; the others wait in line. The backend has
+	// one line for all rules with workers, and what is in line is worked on even if its caller leaves. Zero: any number, no line.
+	Workers int `json:"workers,omitempty"`
 }
 
 // End is how a request ends.
@@ -147,6 +150,9 @@ func checkRules(rules []Rule) error {
 		}
 		if len(r.Outcomes) == 0 {
 			errs = append(errs, fmt.Errorf("rule %d: no outcomes", i+1))
+		}
+		if r.Workers < 0 {
+			errs = append(errs, fmt.Errorf("rule %d: %d workers", i+1, r.Workers))
 		}
 		for j, o := range r.Outcomes {
 			if err := o.check(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,14 +26,16 @@ func CalmBackends(ctx context.Context, list []*local.Instance) error {
 func backendsOf(list []*local.Instance, workload string) []*backend.Client {
 	var out []*backend.Client
 	for _, i := range list {
-		if !strings.Contains(strings.Join(i.Command, " "), "bookinfo backend") {
-			continue
-		}
-		if workload == "" || i.Owner == workload || i.Name == workload {
+		if takesOrders(i, workload) {
 			out = append(out, backend.NewClient(i.ControlSocket))
 		}
 	}
 	return out
+}
+
+// takesOrders reports whether an instance is a built-in backend, of a workload or of any.
+func takesOrders(i *local.Instance, workload string) bool {
+	return strings.Contains(strings.Join(i.Command, " "), "bookinfo backend") && (workload == "" || i.Owner == workload || i.Name == workload)
 }
 
 // backends gives the control clients of the built-in backend's workloads, or of one of them.
@@ -91,7 +94,7 @@ func (r *runner) releaseNow(ctx context.Context, workload string, n int) error {
 }
 
 func (r *runner) script(s *spec.Script) happening {
-	rule := backend.Rule{Match: match(s.Match)}
+	rule := backend.Rule{Match: match(s.Match), Workers: s.Workers}
 	var words []string
 	for _, o := range s.Outcomes {
 		end := backend.End(o.End)
@@ -107,17 +110,64 @@ func (r *runner) script(s *spec.Script) happening {
 		}
 		words = append(words, word)
 	}
-	set := func(rules ...backend.Rule) func(context.Context) error {
-		return func(ctx context.Context) error {
-			return r.each(s.Workload, func(c *backend.Client) error { return c.Script(ctx, rules...) })
-		}
-	}
 	who := s.Workload
 	if who == "" {
 		who = "every backend"
 	}
+	own := &script{workload: s.Workload, rule: rule}
 	return happening{
 		kind: "script", what: fmt.Sprintf("%s answers %s", who, strings.Join(words, ", then ")),
-		begin: set(rule), end: set(),
+		begin: func(ctx context.Context) error {
+			r.teaching.Lock()
+			defer r.teaching.Unlock()
+			r.scripts = append(r.scripts, own)
+			return r.teach(ctx, s.Workload)
+		},
+		end: func(ctx context.Context) error {
+			r.teaching.Lock()
+			defer r.teaching.Unlock()
+			r.scripts = slices.DeleteFunc(r.scripts, func(one *script) bool { return one == own })
+			return r.teach(ctx, s.Workload)
+		},
 	}
+}
+
+// script is a rule of the timeline for the backends of a workload, or for all.
+type script struct {
+	workload string
+	rule     backend.Rule
+}
+
+// teachAgain tells backends that were started in mid run what the others were told before.
+func (r *runner) teachAgain(ctx context.Context, workload string) error {
+	r.teaching.Lock()
+	defer r.teaching.Unlock()
+	if len(r.scripts) == 0 || len(backendsOf(r.lab.Instances(), workload)) == 0 {
+		return nil
+	}
+	return r.teach(ctx, workload)
+}
+
+// teach tells the backends of a workload, or all, the scripts that are in force for them: of those that match a request the latest counts.
+func (r *runner) teach(ctx context.Context, workload string) error {
+	told := 0
+	for _, i := range r.lab.Instances() {
+		if !takesOrders(i, workload) {
+			continue
+		}
+		told++
+		var rules []backend.Rule
+		for _, s := range slices.Backward(r.scripts) {
+			if takesOrders(i, s.workload) {
+				rules = append(rules, s.rule)
+			}
+		}
+		if err := backend.NewClient(i.ControlSocket).Script(ctx, rules...); err != nil {
+			return err
+		}
+	}
+	if told == 0 {
+		return fmt.Errorf("the app has no backend %q that takes orders", workload)
+	}
+	return nil
 }

@@ -33,6 +33,9 @@ func (r *runner) breakage(index int, f *spec.Fault) happening {
 			if b.ControlPlane && err == nil {
 				r.setDown(false)
 			}
+			if b.Kill != nil && b.Kill.Target != local.Sidecar && err == nil {
+				err = r.teachAgain(ctx, b.Kill.Workload)
+			}
 			return err
 		},
 		evidence: func(record.Event) (string, string) {

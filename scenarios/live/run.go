@@ -88,6 +88,9 @@ type runner struct {
 	book  *book
 	// turn is held by what happens, one at a time.
 	turn sync.Mutex
+	// scripts are those in force at the backends, oldest first; teaching is held while they change.
+	teaching sync.Mutex
+	scripts  []*script
 	// over are phases that have ended; decided are those of a run that was stopped because its verdict is known.
 	over    chan record.Phase
 	decided []record.Phase

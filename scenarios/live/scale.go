@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,7 +38,7 @@ func (r *runner) scaleTo(ctx context.Context, owner string, replicas int) error 
 	case replicas > len(have):
 		added, err := r.own.Add(ctx, owner, replicas-len(have))
 		r.addWorkloads(added)
-		return err
+		return errors.Join(err, r.teachAgain(ctx, owner))
 	case replicas < len(have):
 		leaving := have[replicas:]
 		if err := r.own.Withdraw(ctx, leaving); err != nil {

@@ -234,6 +234,9 @@ func (c *checker) script(at string, s *Script) {
 	if len(s.Outcomes) == 0 {
 		c.errorf("MISSING-FIELD", at+".outcomes", "a script needs outcomes, one per attempt")
 	}
+	if s.Workers < 0 {
+		c.errorf("BAD-VALUE", at+".workers", "so many workers that work at a time: at least 1, or none for no line")
+	}
 	for i, o := range s.Outcomes {
 		if !slices.Contains([]string{"", "answer", "reset", "close", "hang"}, o.End) {
 			c.errorf("BAD-VALUE", fmt.Sprintf("%s.outcomes[%d].end", at, i), "an outcome ends with answer, reset, close or hang")

@@ -185,6 +185,9 @@ type Script struct {
 	Match
 	// Outcomes of the attempts of one request, in order.
 	Outcomes []Outcome `json:"outcomes"`
+	// Workers is how many of these requests are worked on at a time, each for the delay of its outcome; the others wait in line, and are
+	// worked on even if their callers have left. Unset: any number, and no line.
+	Workers int `json:"workers,omitempty"`
 }
 
 // Outcome is one scripted answer.
