@@ -123,6 +123,7 @@ func (r *reader) route(h *model.HTTPRoute, m *model.HTTPMatch, at hostPort, leas
 	out := &routev3.Route{
 		Name:                 routeName(h, m),
 		Match:                routeMatch(m),
+		Metadata:             provenance(h, m),
 		Decorator:            &routev3.Decorator{Operation: operation(at.host, at.port)},
 		TypedPerFilterConfig: r.faultConfig(h.Fault, leased),
 	}
