@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
@@ -133,6 +134,9 @@ func (b *build) allServices() ([]*model.Service, map[string]*model.Endpoints) {
 			}
 		}
 	}
+	if b.snap.Mesh.Capture == model.CaptureRedirect {
+		addresses(want)
+	}
 	b.snap.Services = settle(b.snap.Services, want)
 	b.services = b.snap.Services
 	out := make([]*model.Service, 0, len(want))
@@ -140,6 +144,23 @@ func (b *build) allServices() ([]*model.Service, map[string]*model.Endpoints) {
 		out = append(out, s)
 	}
 	return out, fixed
+}
+
+// addresses gives one to each service that has none, since callers must dial something for the kernel to redirect.
+func addresses(services map[string]*model.Service) {
+	taken := map[string]bool{}
+	var without []string
+	for host, s := range services { // ServiceAddresses sorts
+		switch {
+		case s.Address != "":
+			taken[s.Address] = true
+		case !strings.HasPrefix(host, "*"):
+			without = append(without, host)
+		}
+	}
+	for host, address := range model.ServiceAddresses(without, taken) { // each on its own
+		services[host].Address = address
+	}
 }
 
 func (b *build) endpoints(services []*model.Service, fixed map[string]*model.Endpoints, workloads []*model.Workload) {

@@ -159,6 +159,9 @@ func (b *build) changeServiceEntry(old, fresh *Document) bool {
 	}
 	for i, s := range services {
 		before := b.snap.Services.At(s.Host)
+		if before != nil && s.Address == "" && was[i].Address == "" {
+			s.Address = before.Address // given, not written
+		}
 		if s.Host != was[i].Host || before == nil || same(before, s) != before {
 			return false
 		}

@@ -71,10 +71,6 @@ func buildStaticClusters(r *reader) {
 	black.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
 	r.add(Cluster, BlackHoleCluster, black)
 	if r.mesh().Capture == model.CaptureRedirect {
-		pass := r.newCluster(PassthroughCluster)
-		pass.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_ORIGINAL_DST}
-		pass.LbPolicy = clusterv3.Cluster_CLUSTER_PROVIDED
-		pass.CircuitBreakers = thresholds(nil, nil)
-		r.add(Cluster, PassthroughCluster, pass)
+		r.passthroughClusters()
 	}
 }

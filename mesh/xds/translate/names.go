@@ -33,6 +33,8 @@ func ParseCluster(name string) (direction string, port uint32, subset, host stri
 const (
 	BlackHoleCluster   = "BlackHoleCluster"
 	PassthroughCluster = "PassthroughCluster"
+	// InboundPassthroughCluster leads to ports of the app that no service names.
+	InboundPassthroughCluster = "InboundPassthroughCluster" //nolint:gosec // no password
 	// HTTPProxyTable is the route table of a sidecar that its app uses as an HTTP proxy.
 	HTTPProxyTable = "http_proxy"
 	// FaultFilter carries the faults of rules.

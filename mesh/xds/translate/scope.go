@@ -205,10 +205,14 @@ func (t *Translator) ensureHosts(s *scope, services, ruled []string) {
 		if t.snap.Services.At(host) == nil {
 			t.drop(nodeID{hostClusters, s.key, host})
 			t.drop(nodeID{hostEndpoints, s.key, host})
+			t.drop(nodeID{tcpListeners, s.key, host})
 			continue
 		}
 		t.ensure(nodeID{hostClusters, s.key, host}, &s.shared, func(r *reader) { buildClusters(r, host) })
 		t.ensure(nodeID{hostEndpoints, s.key, host}, &s.shared, func(r *reader) { buildEndpoints(r, host) })
+		if s.kind == model.Sidecar && t.snap.Mesh.Capture == model.CaptureRedirect {
+			t.ensure(nodeID{tcpListeners, s.key, host}, &s.shared, func(r *reader) { buildTCPListeners(r, host) })
+		}
 	}
 	if s.kind != model.Sidecar {
 		return

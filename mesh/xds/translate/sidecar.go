@@ -8,7 +8,6 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/squallmesh/squall/mesh/model"
 )
@@ -26,13 +25,11 @@ func (t *Translator) ensureOwn(p *proxyState) {
 
 // buildInbound gives listener, routes and cluster of each port that the sidecar accepts for its app.
 func buildInbound(r *reader, p *model.Proxy) {
-	w := p.Workload
-	seen := map[model.Socket]bool{}
-	for _, in := range w.Inbound {
-		if in.Protocol == model.UDP || seen[in.App] {
-			continue
-		}
-		seen[in.App] = true
+	if r.mesh().Capture == model.CaptureRedirect {
+		buildCapturedInbound(r, p)
+		return
+	}
+	for _, in := range inboundPorts(p) {
 		r.inboundCluster(in)
 		const direction = corev3.TrafficDirection_INBOUND
 		name := "inbound_" + listenerName(in.Listen)
@@ -47,6 +44,19 @@ func buildInbound(r *reader, p *model.Proxy) {
 		})))
 		r.add(Route, table, inboundRoutes(in, table))
 	}
+}
+
+// inboundPorts are those at which the app listens, each once.
+func inboundPorts(p *model.Proxy) []model.Inbound {
+	var out []model.Inbound
+	seen := map[model.Socket]bool{}
+	for _, in := range p.Workload.Inbound {
+		if in.Protocol != model.UDP && !seen[in.App] {
+			seen[in.App] = true
+			out = append(out, in)
+		}
+	}
+	return out
 }
 
 func (r *reader) inboundCluster(in model.Inbound) {
@@ -92,8 +102,8 @@ func inboundRoutes(in model.Inbound, table string) *routev3.RouteConfiguration {
 // buildOutbound gives the listeners through which an app reaches others when it uses its sidecar knowingly: the HTTP
 // proxy, and one for each TCP service (capture: proxy).
 func buildOutbound(r *reader, p *model.Proxy) {
-	if r.mesh().Capture != model.CaptureProxy {
-		r.virtualListeners()
+	if r.mesh().Capture == model.CaptureRedirect {
+		r.virtualOutbound()
 		return
 	}
 	const direction = corev3.TrafficDirection_OUTBOUND
@@ -109,19 +119,6 @@ func buildOutbound(r *reader, p *model.Proxy) {
 		name := listenerName(o.Listen)
 		r.add(Listener, name, newListener(name, o.Listen, direction, r.tcpRouteFilter("outbound_"+name, direction, at)))
 	}
-}
-
-// VirtualOutboundPort is where the kernel sends what an app sends (Istio's number).
-const VirtualOutboundPort = 15001
-
-// virtualListeners is where the kernel sends captured connections; it looks up each connection's own destination.
-func (r *reader) virtualListeners() {
-	at := model.Socket{Address: "0.0.0.0", Port: VirtualOutboundPort}
-	l := newListener("virtualOutbound", at, corev3.TrafficDirection_OUTBOUND,
-		tcpFilter(PassthroughCluster, corev3.TrafficDirection_OUTBOUND, []*model.Destination{nil},
-			func(*model.Destination) string { return PassthroughCluster }))
-	l.UseOriginalDst = wrapperspb.Bool(true)
-	r.add(Listener, l.GetName(), l)
 }
 
 func (r *reader) tcpRouteFilter(stat string, direction corev3.TrafficDirection, at hostPort) *listenerv3.Filter {

@@ -125,7 +125,7 @@ func withoutTaken(vh *routev3.VirtualHost, taken map[string]bool) *routev3.Virtu
 // unknownHosts answers for what no service stands for. A sidecar that is an HTTP proxy would have to ask a resolver
 // outside the lab, so it refuses in any case.
 func unknownHosts(m *model.Mesh) *routev3.VirtualHost {
-	if m.Capture == model.CaptureRedirect && !m.RegistryOnly {
+	if passes(m) {
 		return &routev3.VirtualHost{
 			Name: "allow_any", Domains: []string{"*"},
 			Routes: []*routev3.Route{{

@@ -96,19 +96,29 @@ func TestGolden(t *testing.T) {
 				if rule != "bookinfo-gateway" && rule != "virtual-service-all-v1" && typ != translate.Route {
 					continue
 				}
-				name := filepath.Join(dir, rule+"."+strings.ToLower(typ.String())+".json")
-				written[filepath.Base(name)] = true
-				got := dump(t, tr.View(view), typ)
-				if *update {
-					require.NoError(t, os.MkdirAll(dir, 0o750))
-					require.NoError(t, os.WriteFile(name, got, 0o600))
-				}
-				want, err := os.ReadFile(name)
-				require.NoError(t, err, "rewrite with -update")
-				require.Equal(t, string(want), string(got))
+				golden(t, filepath.Join(dir, rule+"."+strings.ToLower(typ.String())+".json"), dump(t, tr.View(view), typ), written)
 			}
 		})
 	}
+	noOrphans(t, dir, written)
+}
+
+// golden compares with a file, or writes it with -update, and notes its name.
+func golden(t *testing.T, name string, got []byte, written map[string]bool) {
+	t.Helper()
+	written[filepath.Base(name)] = true
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o750))
+		require.NoError(t, os.WriteFile(name, got, 0o600))
+	}
+	want, err := os.ReadFile(name)
+	require.NoError(t, err, "rewrite with -update")
+	require.Equal(t, string(want), string(got))
+}
+
+// noOrphans fails for files that no test wrote.
+func noOrphans(t *testing.T, dir string, written map[string]bool) {
+	t.Helper()
 	files, err := filepath.Glob(dir + "/*")
 	require.NoError(t, err)
 	for _, f := range files {

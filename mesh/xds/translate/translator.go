@@ -89,6 +89,7 @@ const (
 	staticClusters
 	routeTable
 	listener
+	tcpListeners
 	ownInbound
 	ownOutbound
 	gatewayPorts
