@@ -15,7 +15,7 @@ import (
 
 // withLab runs f in a lab of its own and takes the lab down.
 func (b *bench) withLab(ctx context.Context, app string, workers int, rules []config.File, f func(*local.Lab) error) (err error) {
-	a, dir, err := loadApp(app, ".")
+	a, dir, err := loadApp(app)
 	if err != nil {
 		return err
 	}

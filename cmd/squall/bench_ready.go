@@ -24,7 +24,7 @@ const readyRounds = 5
 // in a file.
 func (b *bench) ready(ctx context.Context) error {
 	rules := builtinRules("bookinfo-gateway", "destination-rule-all")
-	app, _, err := loadApp("bookinfo", ".")
+	app, _, err := loadApp("bookinfo")
 	if err != nil {
 		return err
 	}

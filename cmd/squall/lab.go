@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -20,15 +19,20 @@ var builtinApps = map[string]string{
 }
 
 // loadApp finds an app by its built-in name, or by its file's path; dir is the folder in which its processes run.
-func loadApp(name, relativeTo string) (app *config.App, dir string, err error) {
+func loadApp(name string) (app *config.App, dir string, err error) {
+	return loadEditedApp(name, ".", anywhere{})
+}
+
+// loadEditedApp does so with edits of its files.
+func loadEditedApp(name, relativeTo string, files anywhere) (app *config.App, dir string, err error) {
 	var problems diag.List
 	if file, ok := builtinApps[name]; ok {
-		app, problems = config.ParseApp(bookinfo.Files, file)
+		app, problems = config.ParseApp(editedFS{bookinfo.Files, files}, file)
 		dir = os.TempDir()
 	} else {
 		path := appName(name, relativeTo)
 		dir = filepath.Dir(path)
-		app, problems = config.ParseApp(os.DirFS(dir).(fs.ReadFileFS), filepath.Base(path))
+		app, problems = config.ParseApp(editedFS{os.DirFS(dir), files}, filepath.Base(path))
 	}
 	return app, dir, problems.Err()
 }

@@ -306,19 +306,21 @@ func loadScenario(env *environment, path string, edits ...edit) (job, diag.List)
 	if file == nil {
 		return job{}, problems
 	}
+	j := job{file: file, sources: append([]config.File{{Name: path, Data: data}}, file.Rules...)}
+	for _, i := range slices.Sorted(maps.Keys(file.Items)) {
+		j.sources = append(j.sources, file.Items[i]...)
+	}
+	if file.Spec.App != "" {
+		j.app, j.appDir, err = loadEditedApp(file.Spec.App, dir, files)
+	}
 	for i, e := range edits {
 		if !files.used[i] {
 			problems.Errorf("BAD-EDIT", diag.Pos{File: path}, "the edit of %s changes nothing that the scenario uses", e.File)
 		}
 	}
-	j := job{file: file, sources: append([]config.File{{Name: path, Data: data}}, file.Rules...)}
-	for _, i := range slices.Sorted(maps.Keys(file.Items)) {
-		j.sources = append(j.sources, file.Items[i]...)
-	}
 	if file.Spec.App == "" {
 		return j, problems
 	}
-	j.app, j.appDir, err = loadApp(file.Spec.App, dir)
 	if err != nil {
 		problems.Add(diag.From(err)...)
 		return j, problems
@@ -373,6 +375,21 @@ func (a anywhere) edited(name string, data []byte) ([]byte, error) {
 		data = bytes.Replace(data, []byte(e.From), []byte(e.To), 1)
 	}
 	return data, nil
+}
+
+// editedFS is a folder whose files are edited as they are read.
+type editedFS struct {
+	fs.FS
+	files anywhere
+}
+
+// ReadFile implements fs.ReadFileFS.
+func (e editedFS) ReadFile(name string) ([]byte, error) {
+	data, err := fs.ReadFile(e.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	return e.files.edited(name, data)
 }
 
 // printSummary lists the verdicts of several runs.

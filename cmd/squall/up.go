@@ -30,7 +30,7 @@ RULES are files or folders of Istio YAML; they are applied again whenever they c
 is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 		Example: "  squall up\n  squall up bookinfo/rules/bookinfo-gateway.yaml bookinfo/rules/destination-rule-all.yaml",
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			a, dir, err := loadApp(app, ".")
+			a, dir, err := loadApp(app)
 			if err != nil {
 				return invalid(err)
 			}

@@ -34,7 +34,7 @@ Exit codes: 0 valid (warnings are printed), 3 invalid.`,
 		Example: "  squall validate --app bookinfo bookinfo/rules/virtual-service-all-v1.yaml",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			a, _, err := loadApp(app, ".")
+			a, _, err := loadApp(app)
 			if err != nil {
 				return invalid(err)
 			}

@@ -19,9 +19,15 @@ type Instance = static.Instance
 // localityLabel tells a pod's locality, as Istio has it.
 const localityLabel = "istio-locality"
 
-// Instances gives one instance for each replica of each Deployment, by namespace and name.
-func Instances(s Set) []Instance {
-	var out []Instance
+// Template is a Deployment: what its instances are like, without a name of their own, and how many ought to run.
+type Template struct {
+	Instance
+	Replicas int
+}
+
+// Templates gives one template for each Deployment, by namespace and name.
+func Templates(s Set) []Template {
+	var out []Template
 	for _, doc := range s.ofKind(kindDeployment) {
 		in := doc.object.(*apps.Deployment)
 		replicas := 1
@@ -54,18 +60,32 @@ func Instances(s Set) []Instance {
 				inst.Env[e.Name] = e.Value
 			}
 		}
-		for i := range min(max(0, replicas), maxReplicas) {
-			one := inst
-			one.Name = doc.Name + "-" + strconv.Itoa(i)
-			one.Labels, one.Env = maps.Clone(inst.Labels), maps.Clone(inst.Env)
-			one.ContainerPorts = slices.Clone(inst.ContainerPorts)
-			out = append(out, one)
-		}
+		out = append(out, Template{inst, min(max(0, replicas), maxReplicas)})
 	}
-	slices.SortStableFunc(out, func(a, b Instance) int {
+	slices.SortStableFunc(out, func(a, b Template) int {
 		return strings.Compare(a.Namespace+"/"+a.Owner, b.Namespace+"/"+b.Owner)
 	})
 	return out
+}
+
+// Instances gives one instance for each replica of each Deployment, by namespace and name.
+func Instances(s Set) []Instance {
+	var out []Instance
+	for _, t := range Templates(s) {
+		for i := range t.Replicas {
+			out = append(out, t.Named(i))
+		}
+	}
+	return out
+}
+
+// Named gives the instance with a number, which shares nothing with the template.
+func (t Template) Named(i int) Instance {
+	one := t.Instance
+	one.Name = t.Owner + "-" + strconv.Itoa(i)
+	one.Labels, one.Env = maps.Clone(t.Labels), maps.Clone(t.Env)
+	one.ContainerPorts = slices.Clone(t.ContainerPorts)
+	return one
 }
 
 // maxReplicas bounds one Deployment, whose replicas are processes of one machine.

@@ -35,13 +35,16 @@ func (r *runner) watchVerdict(ctx context.Context) error {
 	}
 }
 
-// sofar is the run as far as the load can tell: answers and counters, without what proxies logged.
+// sofar is the run as far as the load can tell: answers, counters and what happened, without what proxies logged.
 func (r *runner) sofar(over []record.Phase) *record.Run {
+	r.turn.Lock()
+	events := slices.Clone(r.run.Events)
+	r.turn.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return &record.Run{
 		Scenario: r.run.Scenario, File: r.run.File, Start: r.run.Start, Seed: r.run.Seed, Workloads: r.run.Workloads,
-		Phases: slices.Clone(over), Results: slices.Clone(r.results), Counters: r.book.windows.copied(),
+		Phases: slices.Clone(over), Results: slices.Clone(r.results), Events: events, Counters: r.book.windows.copied(),
 	}
 }
 

@@ -48,10 +48,13 @@ type names struct {
 
 func namesOf(f *File, set config.Set) *names {
 	n := &names{file: f, workloads: map[string]bool{gatewayName: true}, services: map[string]bool{}, deployments: map[string]bool{}}
-	for _, i := range config.Instances(set) {
-		n.workloads[i.Name], n.workloads[i.Owner], n.deployments[i.Owner] = true, true, true
-		if app := i.Labels["app"]; app != "" {
+	for _, t := range config.Templates(set) {
+		n.workloads[t.Owner], n.deployments[t.Owner] = true, true
+		if app := t.Labels["app"]; app != "" {
 			n.workloads[app] = true
+		}
+		for i := range t.Replicas {
+			n.workloads[t.Named(i).Name] = true
 		}
 	}
 	for _, item := range f.Spec.Timeline {

@@ -65,7 +65,7 @@ type Lab struct {
 	relays    []*link
 	// services and templates are what the manifests say, for instances that are added later.
 	services  []*model.Service
-	templates map[string]config.Instance
+	templates map[string]config.Template
 	// planned are processes whose end is not a failure.
 	planned map[*proc.Process]bool
 	failed  chan error

@@ -42,9 +42,11 @@ func (l *Lab) plan(docs config.Set) error {
 		Address: l.block.sidecar(0),
 	}}}
 	l.instances = append(l.instances, gateway)
-	l.services, l.templates = services, map[string]config.Instance{}
+	l.services, l.templates = services, map[string]config.Template{}
+	for _, t := range config.Templates(docs) {
+		l.templates[t.Owner] = t
+	}
 	for _, inst := range config.Instances(docs) {
-		l.templates[inst.Owner] = inst
 		if len(l.instances) > maxWorkloads {
 			problems.Errorf("TOO-MANY-WORKLOADS", inst.Pos, "a loopback lab has room for %d workloads", maxWorkloads)
 			break

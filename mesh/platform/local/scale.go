@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
@@ -50,7 +49,7 @@ func (l *Lab) Remove(ctx context.Context, list []*Instance) error {
 
 // Add starts more instances of a Deployment and returns when every proxy sends to them.
 func (l *Lab) Add(ctx context.Context, owner string, count int) ([]*Instance, error) {
-	inst, ok := l.templates[owner]
+	template, ok := l.templates[owner]
 	if !ok {
 		return nil, fmt.Errorf("there is no Deployment %q", owner)
 	}
@@ -68,9 +67,8 @@ func (l *Lab) Add(ctx context.Context, owner string, count int) ([]*Instance, er
 			l.mu.Unlock()
 			return nil, fmt.Errorf("a loopback lab has room for %d workloads", maxWorkloads)
 		}
-		inst.Name = owner + "-" + strconv.Itoa(number)
+		i := l.place(template.Named(number), &problems)
 		number++
-		i := l.place(inst, &problems)
 		if i == nil {
 			l.mu.Unlock()
 			return nil, problems.Err()
