@@ -53,7 +53,7 @@ func someRule(t *rapid.T, name string) *model.VirtualService {
 func someMatch(t *rapid.T, name string) *model.HTTPMatch {
 	m := &model.HTTPMatch{}
 	kinds := []string{
-		"uri", "uri", "uri", "uri", "method", "method", "authority", "authority", "scheme", "header", "header", "header", "without", "without", "without",
+		"uri", "uri", "uri", "uri", "method", "method", "authority", "authority", "scheme", "scheme", "header", "header", "header", "without", "without", "without",
 		"query", "query", "query", "labels", "namespace", "port",
 	}
 	for range rapid.IntRange(1, 2).Draw(t, "conditions") {
@@ -66,7 +66,7 @@ func someMatch(t *rapid.T, name string) *model.HTTPMatch {
 		case "authority":
 			m.Authority = someString(t, []string{name, name + ":9080"}, []string{name + ".", name}, []string{name, name + `\..*`, ".*:9080"})
 		case "scheme":
-			m.Scheme = someString(t, []string{"http", "https"}, []string{"http", "https"}, []string{"https?", "x"})
+			m.Scheme = someString(t, []string{"http", "https"}, []string{"http", "https", "https"}, []string{"https?", "https", "h"})
 		case "header":
 			m.Headers = []model.NamedMatch{someNamed(t, "x-user", users[:3], []string{"j", "ja"}, []string{"ja.*", "j[a-z]*"})}
 		case "without":

@@ -21,9 +21,21 @@ func newReference(caller *model.Workload) *reference {
 	return &reference{caller: caller, met: map[string]int{}, unmet: map[string]int{}}
 }
 
-// route gives the index of the first route that takes the request (-1: none), and whether a later one would take it as well.
+// Outcomes that are no route of the rule.
+const (
+	noRoute = -1
+	// noRule is where the rule says nothing at all to this caller on this port, so that the request goes to its service.
+	noRule = -2
+)
+
+// route gives the index of the first route that takes the request, and whether a later one would take it as well.
 func (r *reference) route(rule *model.VirtualService, port uint32, req eval.Request) (first int, shadows bool) {
-	first = -1
+	first = noRule
+	for _, h := range rule.HTTP {
+		if len(h.Match) == 0 || slices.ContainsFunc(h.Match, func(m *model.HTTPMatch) bool { return r.concerns(m, port) }) {
+			first = noRoute
+		}
+	}
 	for i, h := range rule.HTTP {
 		takes := len(h.Match) == 0
 		for _, m := range h.Match {
@@ -37,6 +49,12 @@ func (r *reference) route(rule *model.VirtualService, port uint32, req eval.Requ
 		}
 	}
 	return first, shadows
+}
+
+// concerns says whether a match may hold for this caller on this port, whatever the request.
+func (r *reference) concerns(m *model.HTTPMatch, port uint32) bool {
+	return model.Labels(r.caller.Labels, m.SourceLabels) && (m.SourceNamespace == "" || m.SourceNamespace == r.caller.Namespace) &&
+		(m.Port == 0 || m.Port == port)
 }
 
 func (r *reference) holds(m *model.HTTPMatch, port uint32, req eval.Request) bool {
@@ -115,10 +133,13 @@ func matches(m model.StringMatch, value string) bool {
 	return true
 }
 
-// outcome is what the client gets: the answer of a route, 404 without one, 502 where no service stands.
+// outcome is what the client gets: the answer of a route, 404 without one, else what its service answers.
 func outcome(route int) string {
-	if route < 0 {
+	switch route {
+	case noRoute:
 		return "404"
+	case noRule:
+		return "sent on"
 	}
 	return fmt.Sprintf("route %d", route)
 }

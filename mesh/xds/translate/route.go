@@ -43,9 +43,10 @@ func buildVirtualHosts(r *reader, host string) {
 			Domains:                    r.domains(svc, at),
 			IncludeRequestAttemptCount: true,
 		}
-		if rule != nil && len(rule.HTTP) > 0 {
+		if rule != nil {
 			vh.Routes = r.httpRoutes(rule, at, leased)
-		} else if svc != nil {
+		}
+		if len(vh.GetRoutes()) == 0 && svc != nil { // no rule, or one that says nothing to these callers or on this port
 			vh.Routes = []*routev3.Route{r.defaultRoute(at, leased)}
 		}
 		if len(vh.GetRoutes()) > 0 {
