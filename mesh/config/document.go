@@ -52,6 +52,12 @@ func (d *Document) Where(path string) diag.Pos {
 	return d.Pos
 }
 
+// Written gives the place of a field that is written, and whether it is.
+func (d *Document) Written(path string) (diag.Pos, bool) {
+	p, ok := d.places[path]
+	return p, ok
+}
+
 // damaged reports whether something at, above or below the path could not be decoded, so that its absence means nothing.
 func (d *Document) damaged(path string) bool {
 	for _, b := range d.broken {

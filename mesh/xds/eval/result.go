@@ -74,8 +74,8 @@ type Candidate struct {
 	// Unmet is the first condition that the request does not meet; empty if it meets all.
 	Unmet string `json:"unmet,omitempty"`
 	// Rule is where the route is written, Conditions where the match; zero for a route that no rule asks for.
-	Rule       diag.Pos `json:"rule"`
-	Conditions diag.Pos `json:"conditions"`
+	Rule       diag.Pos `json:"rule,omitzero"`
+	Conditions diag.Pos `json:"conditions,omitzero"`
 }
 
 // Answer is what a proxy answers by itself.
@@ -124,6 +124,9 @@ type Setting struct {
 	Value string `json:"value"`
 	// Default says that the value is that of a mesh without rules.
 	Default bool `json:"default,omitempty"`
+	// Rule is where it is written; zero here, since resources do not say it setting by setting. Those who have the rules fill
+	// it in.
+	Rule diag.Pos `json:"rule,omitzero"`
 }
 
 // Fault is what is broken on purpose.
