@@ -1,18 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/scenarios/assert"
+	"github.com/squallmesh/squall/scenarios/mutate"
 	"github.com/squallmesh/squall/scenarios/record"
 )
 
@@ -23,6 +26,8 @@ type edit struct {
 	// From must stand in it exactly once; To takes its place.
 	From string `json:"from"`
 	To   string `json:"to,omitempty"`
+	// change is made instead, if it is set.
+	change *mutate.Mutant
 }
 
 // mutant is a change that a scenario's checks must notice.
@@ -37,42 +42,64 @@ type mutant struct {
 // mutantFile is mutants.yaml, beside a scenario.
 type mutantFile struct {
 	Mutants []mutant `json:"mutants"`
+	// Unseen are generated mutants that the scenario knowingly cannot notice.
+	Unseen []blindSpot `json:"unseen,omitempty"`
 }
 
 // mutantResult is one line of the mutants' index.json.
 type mutantResult struct {
-	Scenario string         `json:"scenario"`
-	Mutant   string         `json:"mutant"`
-	Expect   record.Verdict `json:"expect"`
+	Scenario string `json:"scenario"`
+	Mutant   string `json:"mutant"`
+	// Expect is fail or inconclusive; of a generated mutant, either: "fail|inconclusive".
+	Expect record.Verdict `json:"expect"`
 	// Outcome is killed (exactly the expected verdict), survived (a pass), inconclusive, or wrong.
 	Outcome string         `json:"outcome"`
 	Verdict record.Verdict `json:"verdict"`
 	Reason  string         `json:"reason"`
 }
 
+// mutantsFlags are the flags of mutants.
+type mutantsFlags struct {
+	runFlags
+	// generated is the share of the generated mutants that is run, from 0 to 1.
+	generated float64
+	written   bool
+}
+
 func newMutantsCommand(env *environment) *cobra.Command {
-	f := runFlags{}
+	f := mutantsFlags{}
 	c := &cobra.Command{
 		Use:   "mutants FILE|DIR...",
-		Short: "Show that every scenario can fail: run it with the changes of its mutants.yaml",
+		Short: "Show that every scenario can fail: run it with small changes that its checks must notice",
 		Long: `Run each scenario with each change that its mutants.yaml lists (a rule dropped, a number off by one, a fault
 not injected), and say whether its checks notice. A mutant is killed when it gets exactly the verdict that it must get.
 
+With --generated more are derived from the rules and the timeline: each field removed, each number changed by the smallest step
+that matters, each fault left out. Such a mutant is killed when the scenario does not pass. Changes that are invalid or make no
+difference to the mesh are no mutants. Those that a scenario knowingly cannot notice stand under unseen in its mutants.yaml.
+
 Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not start.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return runMutants(c.Context(), env, f, args) },
+		Example: "  squall mutants scenarios/catalog/retries\n  squall mutants --written=false --generated 1 scenarios/catalog/retries",
+		Args:    cobra.MinimumNArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runMutants(c.Context(), env, f, args) },
 	}
-	c.Flags().StringVar(&f.out, "out", "", "folder for index.json; none is written without it")
+	c.Flags().StringVar(&f.out, "out", "", "folder for index.json and unseen.json; none are written without it")
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
-	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of ids and random pacing")
+	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of ids, random pacing and the draw of generated mutants")
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end a mutant that takes longer, as an error; 0 is 3 minutes more than its load")
+	c.Flags().Float64Var(&f.generated, "generated", 0, "share of the generated mutants to run, from 0 to 1, drawn by the seed")
+	c.Flags().BoolVar(&f.written, "written", true, "run the mutants of mutants.yaml")
+	c.Flags().BoolVar(&f.list, "list", false, "list the mutants and stop")
 	return c
 }
 
-// loadMutants reads the mutants.yaml of all scenarios and makes their jobs.
-func loadMutants(env *environment, args []string) (jobs []job, mutants []mutant, err error) {
+// loadMutants reads the mutants.yaml of all scenarios, generates more, and makes their jobs.
+func loadMutants(env *environment, f mutantsFlags, args []string) (g generation, err error) {
 	var problems diag.List
+	if f.generated < 0 || f.generated > 1 {
+		problems.Errorf("BAD-VALUE", diag.Pos{}, "--generated is a share from 0 to 1, not %v", f.generated)
+	}
 	for _, arg := range args {
 		paths, err := scenarioFiles(arg)
 		if err != nil {
@@ -80,30 +107,67 @@ func loadMutants(env *environment, args []string) (jobs []job, mutants []mutant,
 			continue
 		}
 		for _, path := range paths {
-			name := filepath.Join(filepath.Dir(path), "mutants.yaml")
-			data, err := os.ReadFile(name) //nolint:gosec // beside the user's own file
-			if err != nil {
-				problems.Errorf("NO-MUTANTS", diag.Pos{File: name}, "the scenario has no mutants: nobody knows whether it can fail")
-				continue
-			}
-			var file mutantFile
-			_, more := config.Decode(config.File{Name: name, Data: data}, "mutants", &file)
-			problems.Add(more...)
-			for _, m := range file.Mutants {
-				if m.Expect != record.Fail && m.Expect != record.Inconclusive {
-					problems.Errorf("BAD-VALUE", diag.Pos{File: name}, "mutant %s: expect is fail or inconclusive", m.Name)
-				}
-				j, more := loadScenario(env, path, m.Edits...)
-				problems.Add(more...)
-				if j.file != nil {
-					j.file = j.file.Variants()[0]
-				}
-				j.decided = failed
-				jobs, mutants = append(jobs, j), append(mutants, m)
-			}
+			problems.Add(g.load(env, f, path)...)
 		}
 	}
-	return jobs, mutants, problems.Err()
+	g.interleave()
+	return g, problems.Err()
+}
+
+// interleave puts the first mutants of all scenarios before their second ones, so that those that run side by side are different: four times
+// the scenario with the highest load is more than a small machine can offer.
+func (g *generation) interleave() {
+	turn := map[string]int{}
+	order := make([]int, len(g.jobs))
+	turns := make([]int, len(g.jobs))
+	for i, j := range g.jobs {
+		name := j.file.Metadata.Name
+		order[i], turns[i] = i, turn[name]
+		turn[name]++
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(turns[a], turns[b]) })
+	jobs, mutants := make([]job, len(order)), make([]mutant, len(order))
+	for i, from := range order {
+		jobs[i], mutants[i] = g.jobs[from], g.mutants[from]
+	}
+	g.jobs, g.mutants = jobs, mutants
+}
+
+// load adds the mutants of one scenario.
+func (g *generation) load(env *environment, f mutantsFlags, path string) diag.List {
+	var problems diag.List
+	name := mutantsOf(path)
+	data, err := os.ReadFile(name) //nolint:gosec // beside the user's own file
+	if err != nil {
+		problems.Errorf("NO-MUTANTS", diag.Pos{File: name}, "the scenario has no mutants: nobody knows whether it can fail")
+		return problems
+	}
+	var file mutantFile
+	_, more := config.Decode(config.File{Name: name, Data: data}, "mutants", &file)
+	problems.Add(more...)
+	var jobs []job
+	for _, m := range file.Mutants {
+		if m.Expect != record.Fail && m.Expect != record.Inconclusive {
+			problems.Errorf("BAD-VALUE", diag.Pos{File: name}, "mutant %s: expect is fail or inconclusive", m.Name)
+		}
+		j, more := loadScenario(env, path, m.Edits...)
+		problems.Add(more...)
+		if j.file == nil {
+			continue
+		}
+		j.file = j.file.Variants()[0]
+		j.decided = failed
+		jobs = append(jobs, j)
+		if f.written {
+			g.jobs, g.mutants = append(g.jobs, j), append(g.mutants, m)
+		}
+	}
+	if f.generated > 0 && !problems.HasErrors() {
+		more, wrong := generate(env, path, f.generated, f.seed, file.Unseen, jobs)
+		problems.Add(wrong...)
+		g.jobs, g.mutants, g.unseen = append(g.jobs, more.jobs...), append(g.mutants, more.mutants...), append(g.unseen, more.unseen...)
+	}
+	return problems
 }
 
 // failed says whether a run that goes on will fail in any case: a check of a phase that is over fails, by what is complete then.
@@ -119,10 +183,16 @@ func failed(sofar *record.Run) bool {
 	return false
 }
 
-func runMutants(ctx context.Context, env *environment, f runFlags, args []string) error {
-	jobs, mutants, err := loadMutants(env, args)
+func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []string) error {
+	g, err := loadMutants(env, f, args)
 	if err != nil {
 		return invalid(err)
+	}
+	if f.list {
+		for i, m := range g.mutants {
+			_, _ = fmt.Fprintf(env.stdout, "%-20s %s\n", g.jobs[i].file.Metadata.Name, m.Name)
+		}
+		return nil
 	}
 	b, err := findEnvoy(ctx, env, f.envoy)
 	if err != nil {
@@ -130,7 +200,7 @@ func runMutants(ctx context.Context, env *environment, f runFlags, args []string
 	}
 	quiet := *env
 	quiet.stderr = io.Discard
-	runs, err := runJobs(ctx, &quiet, f, b, jobs, func(_ job, r *record.Run) error {
+	runs, err := runJobs(ctx, &quiet, f.runFlags, b, g.jobs, func(_ job, r *record.Run) error {
 		_, err := fmt.Fprintf(env.stderr, "  %-13s %s\n", r.Verdict, r.Scenario.Metadata.Name)
 		return err
 	})
@@ -140,27 +210,35 @@ func runMutants(ctx context.Context, env *environment, f runFlags, args []string
 	results := []mutantResult{}
 	alive := 0
 	for i, r := range runs {
+		m := g.mutants[i]
 		res := mutantResult{
-			Scenario: r.Scenario.Metadata.Name, Mutant: mutants[i].Name, Expect: mutants[i].Expect,
-			Outcome: outcomeOf(mutants[i].Expect, r.Verdict), Verdict: r.Verdict, Reason: r.Reason,
+			Scenario: r.Scenario.Metadata.Name, Mutant: m.Name, Expect: m.Expect,
+			Outcome: outcomeOf(m.Expect, r.Verdict), Verdict: r.Verdict, Reason: r.Reason,
 		}
 		if res.Outcome != "killed" {
 			alive++
 		}
 		results = append(results, res)
+	}
+	slices.SortStableFunc(results, func(a, b mutantResult) int { return cmp.Compare(a.Scenario, b.Scenario) })
+	for _, res := range results {
 		_, _ = fmt.Fprintf(env.stdout, "%-12s %-20s %-28s %s\n", res.Outcome, res.Scenario, res.Mutant, res.Reason)
 	}
-	_, _ = fmt.Fprintf(env.stdout, "%d mutants: %d killed, %d not\n", len(results), len(results)-alive, alive)
+	_, _ = fmt.Fprintf(env.stdout, "%d mutants: %d killed, %d not; %d are known to be unseen\n", len(results), len(results)-alive, alive, len(g.unseen))
 	if f.out != "" {
+		unseen := g.unseen
+		if unseen == nil {
+			unseen = []blindSpot{}
+		}
 		if err := os.MkdirAll(f.out, 0o750); err != nil {
 			return broken(fmt.Errorf("folder for reports: %w", err))
 		}
-		data, err := json.MarshalIndent(results, "", "  ")
-		if err != nil {
-			return fmt.Errorf("index.json: %w", err)
-		}
-		for name, content := range map[string][]byte{"index.json": data, "unseen.json": []byte("[]")} {
-			if err := writeFile(filepath.Join(f.out, name), content); err != nil {
+		for name, content := range map[string]any{"index.json": results, "unseen.json": unseen} {
+			data, err := json.MarshalIndent(content, "", "  ")
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			if err := writeFile(filepath.Join(f.out, name), data); err != nil {
 				return broken(err)
 			}
 		}
@@ -173,7 +251,7 @@ func runMutants(ctx context.Context, env *environment, f runFlags, args []string
 
 func outcomeOf(expect, got record.Verdict) string {
 	switch {
-	case got == expect:
+	case got == expect, expect == either && (got == record.Fail || got == record.Inconclusive):
 		return "killed"
 	case got == record.Pass:
 		return "survived"

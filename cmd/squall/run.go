@@ -369,6 +369,10 @@ func (a anywhere) edited(name string, data []byte) ([]byte, error) {
 			continue
 		}
 		a.used[i] = true
+		if e.change != nil {
+			data = e.change.Apply(data)
+			continue
+		}
 		if n := bytes.Count(data, []byte(e.From)); n != 1 {
 			return nil, fmt.Errorf("%q stands %d times in %s, not once", e.From, n, name)
 		}
