@@ -132,6 +132,15 @@ func (m *Mesh) serveAPI(ctx context.Context) error {
 		return struct{}{}, m.server.WaitLive(ctx, ids...)
 	}))
 	mux.HandleFunc("GET /v1/status", handle(func(context.Context, struct{}) (any, error) { return m.server.Status(), nil }))
+	mux.HandleFunc("GET /v1/services", handle(func(context.Context, struct{}) (any, error) {
+		addresses := map[string]string{}
+		if services := m.services.Load(); services != nil {
+			for host, s := range services.All() {
+				addresses[host] = s.Address
+			}
+		}
+		return addresses, nil
+	}))
 	mux.HandleFunc("GET /v1/documents", handle(func(context.Context, struct{}) (any, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()

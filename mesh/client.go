@@ -63,6 +63,12 @@ func (c *Client) Status(ctx context.Context) ([]serve.Status, error) {
 	return out, c.api.Call(ctx, http.MethodGet, "/v1/status", nil, &out)
 }
 
+// Services gives the address of each service by its host, empty where it has none. It does not wait for a change that is under way.
+func (c *Client) Services(ctx context.Context) (map[string]string, error) {
+	var out map[string]string
+	return out, c.api.Call(ctx, http.MethodGet, "/v1/services", nil, &out)
+}
+
 // Documents lists what is applied.
 func (c *Client) Documents(ctx context.Context) ([]Reference, error) {
 	var out []Reference

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -46,6 +47,9 @@ type Mesh struct {
 	proxies   []*model.Proxy
 	snapshot  model.Snapshot
 	leases    map[int]*lease
+
+	// services are the snapshot's, for those who do not wait until a change has happened.
+	services atomic.Pointer[model.Map[*model.Service]]
 }
 
 type lease struct {
@@ -105,10 +109,12 @@ func (m *Mesh) apply(ctx context.Context, req ApplyRequest) (ApplyResponse, erro
 		return ApplyResponse{Diagnostics: problems.Sorted()}, err
 	}
 	snap.Faults = m.snapshot.Faults
+	m.services.Store(&snap.Services)
 	report, err := m.server.Apply(ctx, serve.Change{Snapshot: &snap, Proxies: proxies, AckOnly: req.AckOnly})
 	resp := ApplyResponse{Report: report, Diagnostics: problems.Sorted()}
 	if rejected, ok := asRejected(err); ok {
 		resp.Diagnostics = append(resp.Diagnostics, rejected.Diagnostics()...)
+		m.services.Store(&m.snapshot.Services)
 		if _, undo := m.server.Apply(ctx, serve.Change{Snapshot: &m.snapshot, Proxies: m.proxies}); undo != nil {
 			return resp, fmt.Errorf("%w\nand the mesh could not be set back: %w", err, undo)
 		}

@@ -28,6 +28,8 @@ type environment struct {
 	terminal bool
 	// signals end the run; none: nothing does.
 	signals []os.Signal
+	// outside is set inside of a lab's namespaces.
+	outside *outside
 }
 
 func osEnvironment() *environment {
@@ -45,6 +47,7 @@ func osEnvironment() *environment {
 		cacheDir: filepath.Join(cache, "squall"), tempDir: os.TempDir(),
 		terminal: term.IsTerminal(int(os.Stderr.Fd())),
 		signals:  []os.Signal{os.Interrupt, syscall.SIGTERM},
+		outside:  parseOutside(os.Getenv(insideVariable)),
 	}
 }
 

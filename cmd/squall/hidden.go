@@ -19,7 +19,7 @@ import (
 
 func newMeshCommand(env *environment) *cobra.Command {
 	var xdsFD, apiFD int
-	var profile string
+	var profile, capture string
 	c := &cobra.Command{
 		Use: "mesh", Short: "Run the control plane", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -35,6 +35,7 @@ func newMeshCommand(env *environment) *cobra.Command {
 			if profile == "exact" {
 				settings = model.ExactMesh()
 			}
+			settings.Capture = model.Capture(capture)
 			return mesh.New(mesh.Options{
 				XDS: xds, API: api, Mesh: settings, Log: slog.New(slog.NewTextHandler(env.stderr, nil)),
 			}).Run(c.Context())
@@ -43,6 +44,7 @@ func newMeshCommand(env *environment) *cobra.Command {
 	c.Flags().IntVar(&xdsFD, "xds-fd", 3, "file descriptor of the discovery service's listener")
 	c.Flags().IntVar(&apiFD, "api-fd", 4, "file descriptor of the API's listener")
 	c.Flags().StringVar(&profile, "profile", "istio", "istio or exact")
+	c.Flags().StringVar(&capture, "capture", string(model.CaptureProxy), "how traffic reaches sidecars: proxy or redirect")
 	return c
 }
 

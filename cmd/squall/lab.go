@@ -69,7 +69,11 @@ func newOwner(env *environment) (*proc.Owner, string, error) {
 	if err != nil {
 		return nil, "", broken(err)
 	}
-	dir, err := os.MkdirTemp(env.tempDir, "squall-")
+	in := env.tempDir
+	if env.outside != nil {
+		in = env.outside.dir // it goes even if nobody in here can see to that
+	}
+	dir, err := os.MkdirTemp(in, "squall-")
 	if err != nil {
 		return nil, "", broken(fmt.Errorf("folder of the lab: %w", err))
 	}

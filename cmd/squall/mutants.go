@@ -14,6 +14,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/assert"
 	"github.com/squallmesh/squall/scenarios/mutate"
 	"github.com/squallmesh/squall/scenarios/record"
@@ -81,9 +82,18 @@ difference to the mesh are no mutants. Those that a scenario knowingly cannot no
 Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not start.`,
 		Example: "  squall mutants scenarios/catalog/retries\n  squall mutants --written=false --generated 1 scenarios/catalog/retries",
 		Args:    cobra.MinimumNArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return runMutants(c.Context(), env, f, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.list {
+				return runMutants(c.Context(), env, f, args)
+			}
+			return onPlatform(c.Context(), env, f.platform, nil, func(form local.Form) error {
+				f.form = form
+				return runMutants(c.Context(), env, f, args)
+			})
+		},
 	}
 	c.Flags().StringVar(&f.out, "out", "", "folder for index.json and unseen.json; none are written without it")
+	platformFlag(c, &f.platform)
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of ids, random pacing and the draw of generated mutants")
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")

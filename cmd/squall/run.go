@@ -21,6 +21,7 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/reports"
 	"github.com/squallmesh/squall/scenarios/assert"
 	"github.com/squallmesh/squall/scenarios/live"
@@ -38,7 +39,10 @@ type runFlags struct {
 	parallel     int
 	junit        string
 	attach       bool
-	name         string
+	platform     string
+	// form is what labs stand on.
+	form local.Form
+	name string
 	// host is the socket of the lab to which runs attach.
 	host string
 }
@@ -56,7 +60,15 @@ Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab cou
 5 inconclusive, 130 Ctrl-C, 143 SIGTERM. Over several scenarios 4 wins over 1 over 5 over 0.`,
 		Example: "  squall run scenarios/catalog/baseline\n  squall run --out out/mine my-scenario.yaml",
 		Args:    cobra.MinimumNArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return runScenarios(c.Context(), env, f, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.list || f.dryRun || f.attach {
+				return runScenarios(c.Context(), env, f, args)
+			}
+			return onPlatform(c.Context(), env, f.platform, nil, func(form local.Form) error {
+				f.form = form
+				return runScenarios(c.Context(), env, f, args)
+			})
+		},
 	}
 	c.Flags().StringVar(&f.out, "out", "", "folder for reports; none are written without it")
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
@@ -68,6 +80,7 @@ Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab cou
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
 	c.Flags().BoolVar(&f.attach, "attach", false, "use the mesh of squall up, and set it back afterwards")
 	nameFlag(c, &f.name)
+	platformFlag(c, &f.platform)
 	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
 	return c
 }
@@ -211,7 +224,7 @@ func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j
 		defer func() { err = errors.Join(err, owner.Close()) }()
 		options := live.Options{
 			Squall: env.self, Envoy: b, Owner: owner, Dir: dir, App: j.app, AppDir: j.appDir, Env: appEnvironment(env),
-			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided, Attach: f.host,
+			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided, Attach: f.host, Form: f.form,
 		}
 		if j.bundle != "" {
 			file, err := createRecord(j)

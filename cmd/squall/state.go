@@ -32,7 +32,11 @@ type labState struct {
 type proxyState struct{ ID, Workload, Admin, Address string }
 
 func statePath(env *environment, name string) string {
-	return filepath.Join(env.tempDir, fmt.Sprintf("squall-%d-%s.json", os.Getuid(), name))
+	uid := os.Getuid()
+	if env.outside != nil {
+		uid = env.outside.uid
+	}
+	return filepath.Join(env.tempDir, fmt.Sprintf("squall-%d-%s.json", uid, name))
 }
 
 // saveState says where the lab is. The name is taken as long as the file exists and its process lives.

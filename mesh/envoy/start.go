@@ -51,6 +51,8 @@ type Options struct {
 	LogLevel string
 	// Env is the environment. Envoy itself needs none.
 	Env []string
+	// Fork is that of [proc.Spec].
+	Fork func(start func())
 	// ExtraArgs follow the flags that Start chooses.
 	ExtraArgs []string
 }
@@ -111,7 +113,7 @@ func start(owner *proc.Owner, opts Options) (*Envoy, error) {
 		return nil, fmt.Errorf("make its log: %w", err)
 	}
 	e.process, err = owner.Start(proc.Spec{
-		Name: "Envoy " + e.id, Path: opts.Binary.Path, Args: args, Env: opts.Env, Dir: opts.Dir, Log: e.log,
+		Name: "Envoy " + e.id, Path: opts.Binary.Path, Args: args, Env: opts.Env, Dir: opts.Dir, Log: e.log, Fork: opts.Fork,
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.log.Close())

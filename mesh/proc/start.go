@@ -31,6 +31,9 @@ type Spec struct {
 	TailLines int
 	// ExtraFiles are inherited as file descriptors 3 and up.
 	ExtraFiles []*os.File
+	// Fork runs the start on the thread that shall be the parent: the process gets that thread's namespaces, and dies with it. nil
+	// takes the owner's own.
+	Fork func(start func())
 }
 
 // DefaultTailLines is how many lines of output are kept if Spec.TailLines is 0.
@@ -79,7 +82,12 @@ func (o *Owner) start(spec Spec) (*Process, error) {
 	dieWithParent(cmd.SysProcAttr)
 
 	startErr := make(chan error)
-	o.forks <- func() { startErr <- cmd.Start() }
+	start := func() { startErr <- cmd.Start() }
+	if spec.Fork != nil {
+		go spec.Fork(start)
+	} else {
+		o.forks <- start
+	}
 	if err := <-startErr; err != nil {
 		return nil, errors.Join(err, out.Close())
 	}

@@ -22,6 +22,10 @@ type Options struct {
 	Listen, Upstream string
 	// Source is the IP address from which the relay connects, so that the upstream knows the caller; any if empty.
 	Source string
+	// Listener is where to accept, in place of a socket at Listen; the relay closes it. nil: none.
+	Listener net.Listener
+	// Dial connects to the upstream, in place of a dialer at Source. nil: none.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // dialTimeout bounds how long a caller waits for an upstream that does not answer.
@@ -33,7 +37,6 @@ type Relay struct {
 	listener net.Listener
 	server   *toxiproxy.ApiServer
 	proxy    *toxiproxy.Proxy
-	dialer   net.Dialer
 	done     sync.WaitGroup
 
 	passed  atomic.Uint64
@@ -49,20 +52,26 @@ type Relay struct {
 // Listen opens a relay, which carries connections until Close.
 func Listen(ctx context.Context, o Options) (*Relay, error) {
 	prepare()
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", o.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("relay to %s: %w", o.Upstream, err)
+	l := o.Listener
+	if l == nil {
+		var lc net.ListenConfig
+		var err error
+		if l, err = lc.Listen(ctx, "tcp", o.Listen); err != nil {
+			return nil, fmt.Errorf("relay to %s: %w", o.Upstream, err)
+		}
+	}
+	dialer := &net.Dialer{}
+	if o.Source != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(o.Source)}
+	}
+	if o.Dial == nil {
+		o.Dial = dialer.DialContext
 	}
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	r := &Relay{
 		opts: o, listener: l, server: server,
 		proxy:  toxiproxy.NewProxy(server, o.Listen, o.Listen, o.Upstream),
 		faults: map[string]Fault{}, conns: map[*net.TCPConn]*net.TCPConn{},
-		dialer: net.Dialer{Timeout: dialTimeout},
-	}
-	if o.Source != "" {
-		r.dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(o.Source)}
 	}
 	carrying := context.WithoutCancel(ctx)
 	r.done.Go(func() { r.accept(carrying) })
@@ -84,7 +93,9 @@ func (r *Relay) accept(ctx context.Context) {
 
 // carry joins a caller's connection with one to the upstream. It returns when they are joined.
 func (r *Relay) carry(ctx context.Context, caller *net.TCPConn) {
-	up, err := r.dialer.DialContext(ctx, "tcp", r.opts.Upstream)
+	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	up, err := r.opts.Dial(dialing, "tcp", r.opts.Upstream)
 	if err != nil {
 		abort(caller)
 		return

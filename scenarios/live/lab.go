@@ -21,6 +21,9 @@ type lab interface {
 	Apply(ctx context.Context, files ...config.File) (mesh.ApplyResponse, error)
 	Break(ctx context.Context, id string, b local.Breakage) (seen string, err error)
 	Mend(ctx context.Context, id string) (seen string, err error)
+	Form() local.Form
+	Dial(from *local.Instance) local.Dial
+	Reach(ctx context.Context, from *local.Instance, host string, port uint32, http bool) (string, error)
 	Beyond(address string) string
 	BeyondHost(host string) string
 	Failed() <-chan error
@@ -63,7 +66,7 @@ func (r *runner) open(ctx context.Context) (close func() error, err error) {
 	own, err := local.Start(starting, local.Options{
 		Squall: r.opts.Squall, Envoy: r.opts.Envoy, Owner: r.opts.Owner, Dir: r.opts.Dir, App: r.opts.App,
 		AppDir: r.opts.AppDir, Rules: r.file.Rules, Relayed: relayed(r.file.Spec.Timeline), Exact: r.file.Profile() == "exact",
-		Env: r.opts.Env, Log: r.opts.Log,
+		Env: r.opts.Env, Log: r.opts.Log, Form: r.opts.Form,
 	})
 	if err != nil {
 		return close, err

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/loadgen/pace"
 	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
@@ -30,11 +32,11 @@ func gatewayID(lab lab) string {
 }
 
 // makeLoads turns the scenario's loads into those of the load generator.
-func (r *runner) makeLoads() error {
+func (r *runner) makeLoads(ctx context.Context) error {
 	var problems diag.List
 	for i, l := range r.file.Spec.Load {
 		at := fmt.Sprintf("spec.load[%d]", i)
-		load, err := r.makeLoad(l)
+		load, err := r.makeLoad(ctx, l)
 		if err != nil {
 			problems.Errorf("BAD-LOAD", r.file.Where(at), "load %s: %v", l.Name, err)
 			continue
@@ -44,7 +46,7 @@ func (r *runner) makeLoads() error {
 	return problems.Err()
 }
 
-func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
+func (r *runner) makeLoad(ctx context.Context, l spec.Load) (loadgen.Load, error) {
 	rate, err := pace.ParseRate(l.Rate)
 	if err != nil {
 		return loadgen.Load{}, err
@@ -72,7 +74,7 @@ func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
 	}
 	if l.Request.TCP != "" {
 		r.tcpLoads[l.Name] = true
-		req.URL, err = r.tcpURL(l.Request)
+		req.URL, out.Dial, err = r.tcpURL(ctx, l.Request)
 		out.Requests = loadgen.Same(req)
 		if v := l.Value; err == nil && v != nil {
 			out.Extract.Body, err = regexp.Compile(v.Body)
@@ -80,13 +82,22 @@ func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
 		return out, err
 	}
 	req.URL = fmt.Sprintf("http://%s:%d%s", r.lab.GatewayAddress(), gatewayPort, l.Request.Path)
+	out.Dial = r.lab.Dial(nil)
 	r.entries = append(r.entries, gatewayID(r.lab))
 	if from := l.Request.From; from != "" {
 		i, ok := r.lab.Instance(from)
-		if !ok || i.ProxyPort == 0 {
+		if !ok || i.Kind != model.Sidecar {
 			return out, fmt.Errorf("there is no workload %q with a sidecar", from)
 		}
-		req.URL = fmt.Sprintf("http://%s:%d%s", i.Address, i.ProxyPort, l.Request.Path)
+		host, port, err := hostPort(l.Request.Host, 80)
+		if err != nil {
+			return out, err
+		}
+		address, err := r.lab.Reach(ctx, i, host, port, true)
+		if err != nil {
+			return out, err
+		}
+		req.URL, out.Dial = fmt.Sprintf("http://%s%s", address, l.Request.Path), r.lab.Dial(i)
 		r.entries = append(r.entries, i.ID())
 	}
 	out.Requests = loadgen.Same(req)
@@ -112,23 +123,32 @@ func (r *runner) makeLoad(l spec.Load) (loadgen.Load, error) {
 	return out, nil
 }
 
-// tcpURL says where the connections of a TCP load begin.
-func (r *runner) tcpURL(req spec.Request) (string, error) {
-	host, port, err := net.SplitHostPort(req.TCP)
+// tcpURL says where the connections of a TCP load begin, and how they are made.
+func (r *runner) tcpURL(ctx context.Context, req spec.Request) (string, local.Dial, error) {
+	host, port, err := hostPort(req.TCP, 0)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if host == "" {
-		return "tcp://" + net.JoinHostPort(r.lab.GatewayAddress(), port), nil
+		return fmt.Sprintf("tcp://%s:%d", r.lab.GatewayAddress(), port), r.lab.Dial(nil), nil
 	}
 	i, ok := r.lab.Instance(req.From)
 	if !ok {
-		return "", fmt.Errorf("there is no workload %q", req.From)
+		return "", nil, fmt.Errorf("there is no workload %q", req.From)
 	}
-	for _, o := range i.Outbound {
-		if strconv.FormatUint(uint64(o.Port), 10) == port && (o.Host == host || strings.HasPrefix(o.Host, host+".")) {
-			return fmt.Sprintf("tcp://%s:%d", o.Listen.Address, o.Listen.Port), nil
-		}
+	address, err := r.lab.Reach(ctx, i, host, port, false)
+	return "tcp://" + address, r.lab.Dial(i), err
+}
+
+// hostPort reads host:port, or a host alone if there is a usual port; 0 is none.
+func hostPort(text string, usual uint32) (string, uint32, error) {
+	if usual != 0 && !strings.Contains(text, ":") {
+		return text, usual, nil
 	}
-	return "", fmt.Errorf("%s has no TCP service %s", req.From, req.TCP)
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return host, uint32(n), err
 }

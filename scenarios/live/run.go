@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type Options struct {
 	// Owner ends the lab's processes with the program; Dir is the lab's folder, short and empty.
 	Owner *proc.Owner
 	Dir   string
+	// Form of the run's own lab; empty is loopback.
+	Form local.Form
 	// Attach is the socket of a lab that stays up, to be used in place of one of the run's own; App must be that lab's.
 	Attach string
 	// App to run, and the folder in which its processes run.
@@ -101,7 +104,7 @@ type runner struct {
 // it as far as it got.
 func Run(ctx context.Context, o Options, f *spec.File) (*record.Run, error) {
 	r := &runner{opts: o, file: f, more: make(chan struct{}), over: make(chan record.Phase, 3+len(f.Spec.Timeline)), tcpLoads: map[string]bool{}, run: &record.Run{
-		Scenario: f.Scenario, File: f.Name, Seed: o.Seed, Platform: "loopback", Envoy: o.Envoy.Version.String(),
+		Scenario: f.Scenario, File: f.Name, Seed: o.Seed, Platform: string(cmp.Or(o.Form, local.Loopback)), Envoy: o.Envoy.Version.String(),
 		Squall: o.Version, Warmup: f.WarmupTime(), Counters: map[string]map[string]record.Window{},
 	}}
 	if w := o.Envoy.Warning(); w != "" {
@@ -132,11 +135,12 @@ func (r *runner) do(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	r.run.Platform = string(r.lab.Form())
 	r.addWorkloads(r.lab.Instances())
 	if err := r.declareFaults(ctx); err != nil {
 		return err
 	}
-	if err := r.makeLoads(); err != nil {
+	if err := r.makeLoads(ctx); err != nil {
 		return err
 	}
 	err = r.drive(ctx)

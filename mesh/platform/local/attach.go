@@ -114,6 +114,25 @@ func (a *Attached) Instance(name string) (*Instance, bool) { return find(a.insta
 // GatewayAddress is the address of the ingress gateway.
 func (a *Attached) GatewayAddress() string { return a.desc.Gateway }
 
+// Form is the lab's.
+func (a *Attached) Form() Form { return a.desc.Form }
+
+// Dial is that of the lab.
+func (a *Attached) Dial(from *Instance) Dial {
+	switch {
+	case a.desc.Dials == "":
+		return nil
+	case from == nil:
+		return dialThrough(a.desc.Dials, "")
+	}
+	return dialThrough(a.desc.Dials, from.Name)
+}
+
+// Reach is that of the lab.
+func (a *Attached) Reach(ctx context.Context, from *Instance, host string, port uint32, http bool) (address string, err error) {
+	return address, a.host.Call(ctx, "POST", "/v1/reach", reachRequest{from.Name, host, port, http}, &address)
+}
+
 // Client talks to the lab's control plane.
 func (a *Attached) Client() *mesh.Client { return a.client }
 

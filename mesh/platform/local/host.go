@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
@@ -58,10 +61,20 @@ const inUse = "another run uses this lab"
 
 // description is what a run needs to know of a lab.
 type description struct {
-	Gateway   string
+	Form    Form
+	Gateway string
+	// Dials is the socket that makes connections; empty where anybody can.
+	Dials     string
 	API       string
 	Exact     bool
 	Instances []described
+}
+
+// reachRequest asks where a workload's app connects to when it calls a service.
+type reachRequest struct {
+	From, Host string
+	Port       uint32
+	HTTP       bool
 }
 
 type described struct {
@@ -103,6 +116,20 @@ func (h *Host) Serve(ctx context.Context, listener net.Listener) error {
 		spans, _ := strconv.Atoi(r.URL.Query().Get("spans"))
 		answer(w, h.reported(hops, spans), nil)
 	})
+	mux.HandleFunc("POST /v1/reach", func(w http.ResponseWriter, r *http.Request) {
+		var q reachRequest
+		if json.NewDecoder(r.Body).Decode(&q) != nil {
+			http.Error(w, "a service is wanted", http.StatusBadRequest)
+			return
+		}
+		i, ok := h.lab.Instance(q.From)
+		if !ok {
+			answer(w, nil, fmt.Errorf("there is no workload %q", q.From))
+			return
+		}
+		address, err := h.lab.Reach(r.Context(), i, q.Host, q.Port, q.HTTP)
+		answer(w, address, err)
+	})
 	mux.HandleFunc("POST /v1/session/{id}/faults/{fault}", func(w http.ResponseWriter, r *http.Request) {
 		var b Breakage
 		if err := errors.Join(h.renew(r.PathValue("id")), json.NewDecoder(r.Body).Decode(&b)); err != nil {
@@ -119,10 +146,17 @@ func (h *Host) Serve(ctx context.Context, listener net.Listener) error {
 	var expiring sync.WaitGroup
 	expiring.Go(func() { h.expire(ctx) })
 	defer expiring.Wait()
-	if err := unixhttp.Serve(ctx, listener, mux); err != nil {
-		return fmt.Errorf("the lab's socket: %w", err)
+	g, ctx := errgroup.WithContext(ctx)
+	if h.lab.Form() == Pods {
+		g.Go(func() error { return h.serveDials(ctx) })
 	}
-	return nil
+	g.Go(func() error {
+		if err := unixhttp.Serve(ctx, listener, mux); err != nil {
+			return fmt.Errorf("the lab's socket: %w", err)
+		}
+		return nil
+	})
+	return g.Wait()
 }
 
 func answer(w http.ResponseWriter, v any, err error) {
@@ -135,7 +169,10 @@ func answer(w http.ResponseWriter, v any, err error) {
 }
 
 func (h *Host) describe() description {
-	d := description{Gateway: h.lab.GatewayAddress(), API: h.lab.apiSocket(), Exact: h.lab.opts.Exact}
+	d := description{Form: h.lab.Form(), Gateway: h.lab.GatewayAddress(), API: h.lab.apiSocket(), Exact: h.lab.opts.Exact}
+	if d.Form == Pods {
+		d.Dials = filepath.Join(h.lab.opts.Dir, dialSocket)
+	}
 	for _, i := range h.lab.Instances() {
 		d.Instances = append(d.Instances, described{i.Workload, i.Command, i.ControlSocket, i.dir})
 	}

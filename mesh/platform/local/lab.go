@@ -29,6 +29,8 @@ type Options struct {
 	Envoy envoy.Binary
 	// Owner ends all processes when the lab's owner ends, however it does.
 	Owner *proc.Owner
+	// Form is what the lab stands on; empty is Loopback. Pods need a program that netns.Enter runs.
+	Form Form
 	// Dir holds sockets, logs and bootstrap files; it must be short (Unix sockets) and exist.
 	Dir string
 	// App is what to run.
@@ -54,7 +56,7 @@ type Options struct {
 // Lab is a running mesh.
 type Lab struct {
 	opts   Options
-	block  *block
+	net    network
 	client *mesh.Client
 
 	mu        sync.Mutex
@@ -107,14 +109,14 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	if o.Concurrency == 0 {
 		o.Concurrency = 1
 	}
-	b, err := takeBlock(ctx)
-	if err != nil {
-		return nil, err
-	}
 	l := &Lab{
-		opts: o, block: b, rules: o.Rules, planned: map[*proc.Process]bool{}, failed: make(chan error, 16), breakages: map[string]*broken{},
+		opts: o, rules: o.Rules, planned: map[*proc.Process]bool{}, failed: make(chan error, 16), breakages: map[string]*broken{},
 	}
 	l.client = mesh.NewClient(l.apiSocket())
+	var err error
+	if l.net, err = l.open(ctx); err != nil {
+		return nil, err
+	}
 	if err := l.start(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -129,6 +131,9 @@ func (l *Lab) start(ctx context.Context) error {
 		return err
 	}
 	if err := l.plan(config.Set{}.With(docs...)); err != nil {
+		return err
+	}
+	if err := l.enter(ctx, l.instances); err != nil {
 		return err
 	}
 	if err := l.startRelays(ctx); err != nil {
@@ -147,6 +152,15 @@ func (l *Lab) start(ctx context.Context) error {
 		return err
 	}
 	return l.settle(ctx)
+}
+
+// enter makes what the instances' processes need.
+func (l *Lab) enter(ctx context.Context, list []*Instance) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, i := range list {
+		g.Go(func() error { return l.net.enter(ctx, i) })
+	}
+	return g.Wait()
 }
 
 // settle waits until all proxies hold the newest configuration and take traffic with it.
@@ -231,7 +245,7 @@ func find(list []*Instance, name string) (*Instance, bool) {
 }
 
 // GatewayAddress is the address of the ingress gateway.
-func (l *Lab) GatewayAddress() string { return l.block.sidecar(0) }
+func (l *Lab) GatewayAddress() string { return l.instances[0].Address }
 
 // Failed gets an error when a process ends that nobody ended on purpose.
 func (l *Lab) Failed() <-chan error { return l.failed }
@@ -281,9 +295,7 @@ func (l *Lab) Close() error {
 	for _, r := range l.relays {
 		g.Go(r.Close)
 	}
-	err := g.Wait()
-	l.block.close()
-	return err
+	return errors.Join(g.Wait(), l.net.close())
 }
 
 func logFile(dir, name string) (io.WriteCloser, error) {

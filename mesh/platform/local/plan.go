@@ -19,15 +19,11 @@ import (
 // GatewayName is the ingress gateway's workload, as Istio calls it.
 const GatewayName = "istio-ingressgateway"
 
-// proxyPort is where a sidecar takes its app's HTTP proxy requests.
-const proxyPort = 15001
-
-// firstTCPPort is where a sidecar's listeners for TCP services begin.
-const firstTCPPort = 15100
-
 // plan gives every workload its addresses and its command.
 func (l *Lab) plan(docs config.Set) error {
-	snap, problems := config.Build(docs, model.Snapshot{}, nil)
+	settings := model.DefaultMesh()
+	settings.Capture = l.net.capture()
+	snap, problems := config.Build(docs, model.Snapshot{Mesh: settings}, nil)
 	if err := problems.Err(); err != nil {
 		return err
 	}
@@ -38,17 +34,18 @@ func (l *Lab) plan(docs config.Set) error {
 	}
 	gateway := &Instance{Workload: mesh.Workload{Kind: model.Router, Workload: model.Workload{
 		Name: GatewayName, Owner: GatewayName, Namespace: "istio-system", ServiceAccount: GatewayName,
-		Labels:  map[string]string{"istio": "ingressgateway", "app": GatewayName},
-		Address: l.block.sidecar(0),
+		Labels: map[string]string{"istio": "ingressgateway", "app": GatewayName},
 	}}}
+	l.net.place(0, &gateway.Workload.Workload, services)
+	gateway.ProxyPort, gateway.Outbound = 0, nil
 	l.instances = append(l.instances, gateway)
 	l.services, l.templates = services, map[string]config.Template{}
 	for _, t := range config.Templates(docs) {
 		l.templates[t.Owner] = t
 	}
 	for _, inst := range config.Instances(docs) {
-		if len(l.instances) > maxWorkloads {
-			problems.Errorf("TOO-MANY-WORKLOADS", inst.Pos, "a loopback lab has room for %d workloads", maxWorkloads)
+		if len(l.instances) >= l.net.room() {
+			problems.Errorf("TOO-MANY-WORKLOADS", inst.Pos, "a lab (%s) has room for %d workloads", l.net.form(), l.net.room()-1)
 			break
 		}
 		if i := l.place(inst, &problems); i != nil {
@@ -102,30 +99,13 @@ func (l *Lab) instance(k int, inst config.Instance, services []*model.Service) *
 	w := model.Workload{
 		Name: inst.Name, Owner: inst.Owner, Namespace: inst.Namespace, ServiceAccount: inst.ServiceAccount,
 		Labels: inst.Labels, Locality: inst.Locality, Pos: inst.Pos,
-		Address: l.block.sidecar(k), ProxyPort: proxyPort,
 		Inbound: static.Inbound(inst, services),
 	}
-	for n := range w.Inbound {
-		in := &w.Inbound[n]
-		in.Listen = model.Socket{Address: l.block.sidecar(k), Port: in.App.Port}
-		in.App.Address = l.block.app(k)
-	}
-	port := uint32(firstTCPPort)
-	for _, s := range services {
-		for _, p := range s.Ports {
-			if !p.Protocol.IsHTTP() && p.Protocol != model.UDP {
-				w.Outbound = append(w.Outbound, model.OutboundTCP{
-					Host: s.Host, Port: p.Number, Listen: model.Socket{Address: w.Address, Port: port},
-				})
-				port++
-			}
-		}
-	}
-	proxy := fmt.Sprintf("http://%s:%d", w.Address, proxyPort)
+	l.net.place(k, &w, services)
 	env := map[string]string{
-		"HTTP_PROXY": proxy, "http_proxy": proxy, "HTTPS_PROXY": proxy, "https_proxy": proxy,
 		"HOSTNAME": inst.Name, "POD_NAME": inst.Name, "POD_NAMESPACE": inst.Namespace, "WORKLOAD_NAME": inst.Owner,
 	}
+	maps.Copy(env, l.net.variables(&w))
 	maps.Copy(env, inst.Env)
 	return &Instance{
 		Workload:      mesh.Workload{Kind: model.Sidecar, Workload: w},
@@ -145,13 +125,17 @@ type commandData struct {
 	ControlSocket string
 
 	instance *Instance
+	services []*model.Service
 }
 
-// Upstream gives the address of the sidecar's listener for a TCP service.
+// Upstream gives what to connect to for a TCP service: the sidecar's listener, or the service itself where the kernel redirects.
 func (c commandData) Upstream(service string, port int) (string, error) {
-	for _, o := range c.instance.Outbound {
-		if o.Port == uint32(port) && (o.Host == service || strings.HasPrefix(o.Host, service+".")) {
-			return fmt.Sprintf("%s:%d", o.Listen.Address, o.Listen.Port), nil
+	if len(c.instance.Outbound) > 0 {
+		return reachByProxy(&c.instance.Workload.Workload, service, uint32(port), false)
+	}
+	for _, s := range c.services {
+		if _, ok := s.Port(uint32(port)); ok && (s.Host == service || strings.HasPrefix(s.Host, service+".")) {
+			return fmt.Sprintf("%s:%d", s.Host, port), nil
 		}
 	}
 	return "", fmt.Errorf("no TCP service %s has a port %d", service, port)
@@ -159,8 +143,8 @@ func (c commandData) Upstream(service string, port int) (string, error) {
 
 func (l *Lab) expand(i *Instance, command []string) ([]string, error) {
 	data := commandData{
-		Squall: l.opts.Squall, Address: strings.TrimSuffix(i.Address, ".1") + ".2",
-		ControlSocket: i.ControlSocket, instance: i,
+		Squall: l.opts.Squall, Address: l.net.appAddress(&i.Workload.Workload),
+		ControlSocket: i.ControlSocket, instance: i, services: l.services,
 	}
 	if len(i.Inbound) > 0 {
 		data.Address, data.Port = i.Inbound[0].App.Address, i.Inbound[0].App.Port

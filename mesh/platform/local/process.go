@@ -40,6 +40,7 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	if l.opts.Exact {
 		args = append(args, "--profile", "exact")
 	}
+	args = append(args, "--capture", string(l.net.capture()))
 	p, err := l.opts.Owner.Start(proc.Spec{
 		Name: "control plane", Path: l.opts.Squall, Args: args, Env: l.opts.Env, Log: log, ExtraFiles: files,
 	})
@@ -121,7 +122,7 @@ func (l *Lab) startApp(ctx context.Context, i *Instance) error {
 	}
 	p, err := l.opts.Owner.Start(proc.Spec{
 		Name: i.Name, Path: path, Args: i.Command[1:], Dir: i.workDir, Log: log,
-		Env: slices.Concat(l.opts.Env, environment(i.env)),
+		Env: slices.Concat(l.opts.Env, environment(i.env)), Fork: l.net.fork(i),
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", i.Name, err)
@@ -147,14 +148,17 @@ const appPoll = 2 * time.Millisecond
 
 // listening waits until the app accepts on every port it must.
 func (l *Lab) listening(ctx context.Context, i *Instance) error {
-	var d net.Dialer
+	dial := l.net.dial(i)
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
 	for _, in := range i.Inbound {
 		if in.Protocol == model.UDP {
 			continue
 		}
 		address := fmt.Sprintf("%s:%d", in.App.Address, in.App.Port)
 		for {
-			c, err := d.DialContext(ctx, "tcp", address)
+			c, err := dial(ctx, "tcp", address)
 			if err == nil {
 				_ = c.Close()
 				break
@@ -165,7 +169,7 @@ func (l *Lab) listening(ctx context.Context, i *Instance) error {
 					i.Name, address, i.app.Err(), joinLines(i.app.LogTail(10)))
 			case <-ctx.Done():
 				return fmt.Errorf("the app of %s does not listen at %s (%w); its command was: %s\n"+
-					"an app must listen on {{.Address}}:{{.Port}}, not on all addresses", i.Name, address, err, strings.Join(i.Command, " "))
+					"an app must listen on {{.Address}}:{{.Port}}, in a loopback lab not on all addresses", i.Name, address, err, strings.Join(i.Command, " "))
 			case <-time.After(appPoll):
 			}
 		}
@@ -174,20 +178,21 @@ func (l *Lab) listening(ctx context.Context, i *Instance) error {
 }
 
 func (l *Lab) startEnvoy(ctx context.Context, i *Instance) error {
-	e, err := envoy.Start(ctx, l.opts.Owner, envoy.Options{
-		Binary: l.opts.Envoy, Dir: i.dir, Concurrency: l.opts.Concurrency, DrainTime: l.opts.DrainTime,
+	options := envoy.Options{
+		Binary: l.opts.Envoy, Dir: i.dir, Concurrency: l.opts.Concurrency, DrainTime: l.opts.DrainTime, Fork: l.net.fork(i),
 		Bootstrap: envoy.BootstrapOptions{
 			NodeID: i.ID(), Cluster: canonicalService(i) + "." + i.Namespace,
-			Locality:      envoy.Locality{Region: i.Locality.Region, Zone: i.Locality.Zone, SubZone: i.Locality.SubZone},
-			Metadata:      map[string]string{mesh.AdminMetadata: i.adminAddress()},
-			Admin:         i.adminAddress(),
-			XDS:           "unix://" + filepath.Join(l.opts.Dir, "xds.sock"),
-			AccessLog:     "unix://" + filepath.Join(l.opts.Dir, AccessLogSocket),
-			Zipkin:        "unix://" + filepath.Join(l.opts.Dir, ZipkinSocket),
-			Leases:        model.LeaseSlots,
-			SourceAddress: i.Address,
+			Locality:  envoy.Locality{Region: i.Locality.Region, Zone: i.Locality.Zone, SubZone: i.Locality.SubZone},
+			Metadata:  map[string]string{mesh.AdminMetadata: i.adminAddress()},
+			Admin:     i.adminAddress(),
+			XDS:       "unix://" + filepath.Join(l.opts.Dir, "xds.sock"),
+			AccessLog: "unix://" + filepath.Join(l.opts.Dir, AccessLogSocket),
+			Zipkin:    "unix://" + filepath.Join(l.opts.Dir, ZipkinSocket),
+			Leases:    model.LeaseSlots,
 		},
-	})
+	}
+	l.net.bootstrap(&options.Bootstrap, &i.Workload.Workload)
+	e, err := envoy.Start(ctx, l.opts.Owner, options)
 	if err != nil {
 		return fmt.Errorf("the proxy of %s: %w", i.Name, err)
 	}

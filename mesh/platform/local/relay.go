@@ -49,14 +49,12 @@ func (l *Lab) openRelays(ctx context.Context, p Pair) error {
 			if caller.Relays[called.Address] != "" {
 				continue // another fault of the plan has made it
 			}
-			address := l.block.relay(k, n)
-			if err := l.openRelay(ctx, caller, called, address); err != nil {
-				return err
-			}
 			if caller.Relays == nil {
 				caller.Relays = map[string]string{}
 			}
-			caller.Relays[called.Address] = address
+			if err := l.openRelay(ctx, k, n, caller, called); err != nil {
+				return err
+			}
 		}
 	}
 	if !met {
@@ -65,14 +63,13 @@ func (l *Lab) openRelays(ctx context.Context, p Pair) error {
 	return nil
 }
 
-func (l *Lab) openRelay(ctx context.Context, caller, called *Instance, address string) error {
+func (l *Lab) openRelay(ctx context.Context, k, n int, caller, called *Instance) error {
 	for _, port := range ports(called) {
-		r, err := relay.Listen(ctx, relay.Options{
-			Listen: net.JoinHostPort(address, port), Upstream: net.JoinHostPort(called.Address, port), Source: caller.Address,
-		})
+		r, address, err := l.net.relay(ctx, k, n, caller, called, port)
 		if err != nil {
 			return err
 		}
+		caller.Relays[called.Address] = address
 		l.relays = append(l.relays, &link{r, caller, called})
 	}
 	return nil
@@ -83,9 +80,13 @@ func ports(i *Instance) []string {
 	var out []string
 	seen := map[uint32]bool{}
 	for _, in := range i.Inbound {
-		if in.Protocol != model.UDP && !seen[in.Listen.Port] {
-			seen[in.Listen.Port] = true
-			out = append(out, strconv.FormatUint(uint64(in.Listen.Port), 10))
+		port := in.Listen.Port
+		if port == 0 { // the kernel redirects: callers use the app's
+			port = in.App.Port
+		}
+		if in.Protocol != model.UDP && !seen[port] {
+			seen[port] = true
+			out = append(out, strconv.FormatUint(uint64(port), 10))
 		}
 	}
 	return out

@@ -43,6 +43,9 @@ func (l *Lab) Remove(ctx context.Context, list []*Instance) error {
 				return fmt.Errorf("stop %s: %w", i.Name, err)
 			}
 		}
+		if err := l.net.leave(i); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -63,9 +66,9 @@ func (l *Lab) Add(ctx context.Context, owner string, count int) ([]*Instance, er
 		}
 	}
 	for range count {
-		if len(l.instances) > maxWorkloads {
+		if len(l.instances) >= l.net.room() {
 			l.mu.Unlock()
-			return nil, fmt.Errorf("a loopback lab has room for %d workloads", maxWorkloads)
+			return nil, fmt.Errorf("a lab (%s) has room for %d workloads", l.net.form(), l.net.room()-1)
 		}
 		i := l.place(template.Named(number), &problems)
 		number++
@@ -82,6 +85,9 @@ func (l *Lab) Add(ctx context.Context, owner string, count int) ([]*Instance, er
 		if err := l.makeDir(i); err != nil {
 			return nil, err
 		}
+	}
+	if err := l.enter(ctx, added); err != nil {
+		return nil, err
 	}
 	// Their proxies get their configuration first, and are sent traffic when they have it.
 	if err := l.applyWorkloads(ctx); err != nil {
