@@ -39,6 +39,11 @@ type runFlags struct {
 	parallel     int
 	junit        string
 	attach       bool
+	name         string
+	tags         []string
+	shard        string
+	// baseline is a folder of earlier bundles, compareEnvoy the path of another Envoy: what got worse is a fail.
+	baseline, compareEnvoy string
 	platform     string
 	// form is what labs stand on.
 	form local.Form
@@ -57,7 +62,12 @@ func newRunCommand(env *environment) *cobra.Command {
 A folder stands for all scenario.yaml below it, - for standard input. All files are checked before anything starts.
 
 Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab could not start or broke,
-5 inconclusive, 130 Ctrl-C, 143 SIGTERM. Over several scenarios 4 wins over 1 over 5 over 0.`,
+5 inconclusive, 130 Ctrl-C, 143 SIGTERM. Over several scenarios 4 wins over 1 over 5 over 0.
+
+With --baseline or --compare-envoy the success and the latency of each load in each phase are compared, with intervals; what
+got worse for certain, or a worse verdict, is a fail.
+
+In a workflow of GitHub (GITHUB_ACTIONS=true) what did not pass is annotated at its line, and the step's summary is written.`,
 		Example: "  squall run scenarios/catalog/baseline\n  squall run --out out/mine my-scenario.yaml",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -78,6 +88,10 @@ Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab cou
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end a scenario that takes longer, as an error; 0 is 3 minutes more than its load")
 	c.Flags().StringVar(&f.junit, "junit", "", "file for one JUnit report of all scenarios; OUT/junit.xml with --out")
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
+	c.Flags().StringSliceVar(&f.tags, "tags", nil, "run scenarios with one of these tags; !tag leaves out those with it")
+	c.Flags().StringVar(&f.shard, "shard", "", "run one part of the scenarios: 1/3 is the first of three")
+	c.Flags().StringVar(&f.baseline, "baseline", "", "folder of an earlier run; what got worse since is a fail")
+	c.Flags().StringVar(&f.compareEnvoy, "compare-envoy", "", "run everything again with this Envoy; what is worse with it is a fail")
 	c.Flags().BoolVar(&f.attach, "attach", false, "use the mesh of squall up, and set it back afterwards")
 	nameFlag(c, &f.name)
 	platformFlag(c, &f.platform)
@@ -100,6 +114,14 @@ type job struct {
 
 func runScenarios(ctx context.Context, env *environment, f runFlags, args []string) error {
 	jobs, err := loadScenarios(env, args)
+	if err == nil {
+		jobs, err = chosen(jobs, f.tags, f.shard)
+	}
+	if err != nil {
+		annotateErrors(env, err)
+		return invalid(err)
+	}
+	before, err := earlier(f.baseline, jobs)
 	if err != nil {
 		return invalid(err)
 	}
@@ -121,6 +143,12 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	if err != nil {
 		return err
 	}
+	var other envoy.Binary
+	if f.compareEnvoy != "" {
+		if other, err = findEnvoy(ctx, env, f.compareEnvoy); err != nil {
+			return err
+		}
+	}
 	if f.seed == 0 {
 		f.seed = rand.Uint64() >> 1 //nolint:gosec // a seed, not a secret
 	}
@@ -135,10 +163,22 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	if err != nil {
 		return err
 	}
-	if err := writeSummary(f, runs); err != nil {
+	if err := errors.Join(writeSummary(f, runs), tellGitHub(env, runs)); err != nil {
 		return broken(err)
 	}
-	return conclude(env, runs)
+	worse := regressed(env, "since the baseline", before, runs)
+	if f.compareEnvoy != "" {
+		more, err := withOtherEnvoy(ctx, env, f, other, jobs, runs)
+		if err != nil {
+			return err
+		}
+		worse += more
+	}
+	err = conclude(env, runs)
+	if code := reports.ExitCode(runs); worse > 0 && code != exitBroken {
+		return &exitError{code: exitFail}
+	}
+	return err
 }
 
 // conclude sums several runs up and gives their exit code.
