@@ -44,10 +44,9 @@ type runFlags struct {
 	shard        string
 	// baseline is a folder of earlier bundles, compareEnvoy the path of another Envoy: what got worse is a fail.
 	baseline, compareEnvoy string
-	platform     string
+	platform               string
 	// form is what labs stand on.
 	form local.Form
-	name string
 	// host is the socket of the lab to which runs attach.
 	host string
 }
