@@ -28,7 +28,7 @@ func newValidateCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate RULES...",
 		Short: "Check rules against an app, without starting anything",
-		Long: `Check rules against an app: all problems at once, each with file:line:col. Nothing is started.
+		Long: `Check rules against an app: all problems at once, each with file:line:col, and as warnings what squall lint finds. Nothing is started.
 
 Exit codes: 0 valid (warnings are printed), 3 invalid.`,
 		Example: "  squall validate --app bookinfo bookinfo/rules/virtual-service-all-v1.yaml",
@@ -42,11 +42,19 @@ Exit codes: 0 valid (warnings are printed), 3 invalid.`,
 			if err != nil {
 				return invalid(err)
 			}
-			if problems := checkRules(a, rules); len(problems) > 0 {
-				if err := problems.Err(); err != nil {
-					return invalid(err)
-				}
-				_, _ = fmt.Fprintln(env.stderr, problems.Sorted().Text())
+			problems := checkRules(a, rules)
+			if err := problems.Err(); err != nil {
+				return invalid(err)
+			}
+			found, rest, err := lintRules(app, rules, nil)
+			if err != nil {
+				return invalid(err)
+			}
+			for _, f := range found {
+				rest.Add(f.Diagnostic)
+			}
+			if len(rest) > 0 {
+				_, _ = fmt.Fprintln(env.stderr, rest.Sorted().Text())
 			}
 			_, err = fmt.Fprintf(env.stdout, "%d files are valid\n", len(rules))
 			return err
