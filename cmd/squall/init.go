@@ -364,4 +364,3 @@ spec:
     - {name: all is well when it is back, recovery: {load: users, within: 1s, success: "100%%"}}
 `, appNameFrom(name), d.workload)
 }
-
