@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +49,14 @@ func TestScripts(t *testing.T) {
 				_ = os.RemoveAll(tmp)
 			})
 			return err
+		},
+		Condition: func(name string) (bool, error) {
+			commands := map[string][]string{"pods": {"squall", "pod-check"}, "userns": {"unshare", "-Ur", "true"}}
+			command, ok := commands[name]
+			if !ok {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return exec.Command(command[0], command[1:]...).Run() == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code},
 	})

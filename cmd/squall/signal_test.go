@@ -92,42 +92,62 @@ func TestSignalsLeaveNothingBehind(t *testing.T) {
 		signal syscall.Signal
 		code   int
 	}{{syscall.SIGINT, exitInterrupted}, {syscall.SIGTERM, exitTerminated}} {
-		t.Run(c.signal.String(), func(t *testing.T) {
-			l := startLab(t)
-			require.NotEmpty(t, l.processes())
-			require.NoError(t, l.cmd.Process.Signal(c.signal))
+		for _, platform := range platforms(t) {
+			t.Run(platform, func(t *testing.T) {
+				l := startLab(t, "--platform", platform)
+				require.NotEmpty(t, l.processes())
+				require.NoError(t, l.cmd.Process.Signal(c.signal))
+				_ = l.cmd.Wait()
+				require.Equal(t, c.code, l.cmd.ProcessState.ExitCode())
+				l.gone(t, 3*time.Second)
+			})
+		}
+	}
+}
+
+// platforms are loopback, and pods where the system allows them.
+func platforms(t *testing.T) []string {
+	t.Helper()
+	if out, err := exec.Command(program(t), "pod-check").CombinedOutput(); err != nil {
+		t.Logf("without pods: %s", out)
+		return []string{"loopback"}
+	}
+	return []string{"loopback", "pods"}
+}
+
+func TestKillLeavesNothingBehind(t *testing.T) {
+	for _, platform := range platforms(t) {
+		t.Run(platform, func(t *testing.T) {
+			l := startLab(t, "--platform", platform)
+			require.NoError(t, l.cmd.Process.Kill())
 			_ = l.cmd.Wait()
-			require.Equal(t, c.code, l.cmd.ProcessState.ExitCode())
 			l.gone(t, 3*time.Second)
 		})
 	}
 }
 
-func TestKillLeavesNothingBehind(t *testing.T) {
-	l := startLab(t)
-	require.NoError(t, l.cmd.Process.Kill())
-	_ = l.cmd.Wait()
-	l.gone(t, 3*time.Second)
-}
-
 func TestEnvoyKilledInMidRunIsAnError(t *testing.T) {
-	l := startLab(t)
-	killed := false
-	for _, p := range l.processes() {
-		pid, _, _ := strings.Cut(p, " ")
-		data, _ := os.ReadFile("/proc/" + pid + "/cmdline")
-		if bytes.Contains(data, []byte("envoy")) && bytes.Contains(data, []byte("ratings")) {
-			n, err := strconv.Atoi(pid)
-			require.NoError(t, err)
-			require.NoError(t, syscall.Kill(n, syscall.SIGKILL))
-			killed = true
-			break
-		}
+	for _, platform := range platforms(t) {
+		t.Run(platform, func(t *testing.T) {
+			l := startLab(t, "--platform", platform)
+			killed := false
+			for _, p := range l.processes() {
+				pid, _, _ := strings.Cut(p, " ")
+				data, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+				if bytes.Contains(data, []byte("envoy")) && bytes.Contains(data, []byte("ratings")) {
+					n, err := strconv.Atoi(pid)
+					require.NoError(t, err)
+					require.NoError(t, syscall.Kill(n, syscall.SIGKILL))
+					killed = true
+					break
+				}
+			}
+			require.True(t, killed, "no Envoy of ratings found")
+			_ = l.cmd.Wait()
+			require.Equal(t, exitBroken, l.cmd.ProcessState.ExitCode())
+			l.gone(t, 3*time.Second)
+		})
 	}
-	require.True(t, killed, "no Envoy of ratings found")
-	_ = l.cmd.Wait()
-	require.Equal(t, exitBroken, l.cmd.ProcessState.ExitCode())
-	l.gone(t, 3*time.Second)
 }
 
 // urged is empty input during whose reading the process gets the signal that Go's scheduler sends to itself.

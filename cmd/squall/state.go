@@ -40,9 +40,12 @@ func statePath(env *environment, name string) string {
 }
 
 // saveState says where the lab is. The name is taken as long as the file exists and its process lives.
-func saveState(env *environment, name, app string, lab *local.Lab, dir string, baseline []config.File) (string, error) {
+func saveState(env *environment, name, app string, lab *local.Lab, gateway, dir string, baseline []config.File) (string, error) {
 	s := labState{
-		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app, "."), Gateway: lab.GatewayAddress(), Baseline: baseline,
+		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app, "."), Gateway: gateway, Baseline: baseline,
+	}
+	if env.outside != nil {
+		s.PID = env.outside.pid
 	}
 	for _, i := range lab.Instances() {
 		s.Proxies = append(s.Proxies, proxyState{ID: i.ID(), Workload: i.Name, Admin: i.Admin().Address(), Address: i.Address})
@@ -52,10 +55,18 @@ func saveState(env *environment, name, app string, lab *local.Lab, dir string, b
 		return "", fmt.Errorf("state of the lab: %w", err)
 	}
 	path := statePath(env, name)
-	if old, err := loadState(env, name); err == nil && alive(old.PID) {
-		return "", fmt.Errorf("a lab named %q is up already (process %d): take it down, or choose another --name", name, old.PID)
+	if err := nameIsFree(env, name); err != nil {
+		return "", err
 	}
 	return path, os.WriteFile(path, data, 0o600)
+}
+
+// nameIsFree refuses the name of a lab that is up. Inside of namespaces other labs are not seen: it has been asked outside.
+func nameIsFree(env *environment, name string) error {
+	if old, err := loadState(env, name); err == nil && env.outside == nil && alive(old.PID) {
+		return fmt.Errorf("a lab named %q is up already (process %d): take it down, or choose another --name", name, old.PID)
+	}
+	return nil
 }
 
 func loadState(env *environment, name string) (labState, error) {

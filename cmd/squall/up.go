@@ -18,9 +18,16 @@ import (
 	"github.com/squallmesh/squall/scenarios/live"
 )
 
+// upFlags are the flags of up.
+type upFlags struct {
+	app, envoy, profile, name, platform string
+	relays                              []string
+	// form is what the lab stands on.
+	form local.Form
+}
+
 func newUpCommand(env *environment) *cobra.Command {
-	var app, envoyPath, profile, name string
-	var relays []string
+	var f upFlags
 	c := &cobra.Command{
 		Use:   "up [RULES...]",
 		Short: "Bring up a mesh and keep it until Ctrl-C",
@@ -29,77 +36,94 @@ func newUpCommand(env *environment) *cobra.Command {
 RULES are files or folders of Istio YAML; they are applied again whenever they change. Without any, Bookinfo's gateway
 is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 		Example: "  squall up\n  squall up bookinfo/rules/bookinfo-gateway.yaml bookinfo/rules/destination-rule-all.yaml",
-		RunE: func(c *cobra.Command, args []string) (err error) {
-			a, dir, err := loadApp(app)
-			if err != nil {
-				return invalid(err)
-			}
-			rules, err := readRules(args)
-			if err != nil {
-				return invalid(err)
-			}
-			if len(rules) == 0 && app == "bookinfo" {
-				rules = builtinRules("bookinfo-gateway", "destination-rule-all")
-			}
-			b, err := findEnvoy(c.Context(), env, envoyPath)
-			if err != nil {
-				return err
-			}
-			owner, tmp, err := newOwner(env)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, owner.Close()) }()
-			pairs, err := parsePairs(relays)
-			if err != nil {
-				return invalid(err)
-			}
-			collector, err := local.Collect(c.Context(), tmp)
-			if err != nil {
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := nameIsFree(env, f.name); err != nil {
 				return broken(err)
 			}
-			defer func() { err = errors.Join(err, collector.Close()) }()
-			begin := time.Now()
-			lab, err := local.Start(c.Context(), local.Options{
-				Squall: env.self, Envoy: b, Owner: owner, Dir: tmp, App: a, AppDir: dir, Rules: rules, Relayed: pairs,
-				Exact: profile == "exact", Env: appEnvironment(env),
+			return onPlatform(c.Context(), env, f.platform, []string{statePath(env, f.name)}, func(form local.Form) error {
+				f.form = form
+				return up(c.Context(), env, f, args)
 			})
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, lab.Close()) }()
-			var lc net.ListenConfig
-			listener, err := lc.Listen(c.Context(), "unix", filepath.Join(tmp, local.HostSocket))
-			if err != nil {
-				return broken(fmt.Errorf("the lab's socket: %w", err))
-			}
-			state, err := saveState(env, name, app, lab, tmp, slices.Concat(a.Manifests, rules))
-			if err != nil {
-				return broken(err)
-			}
-			defer func() { _ = os.Remove(state) }()
-			if err := owner.RemoveAtEnd(state); err != nil {
-				return broken(err)
-			}
-			_, _ = fmt.Fprintf(env.stderr, "the mesh is up after %s; Ctrl-C takes it down\n", time.Since(begin).Round(time.Millisecond))
-			_, _ = fmt.Fprintf(env.stdout, "gateway  http://%s:8080\n", lab.GatewayAddress())
-			for _, i := range lab.Instances() {
-				_, _ = fmt.Fprintf(env.stdout, "workload %-24s %s\n", i.Name, i.Address)
-			}
-			g, ctx := errgroup.WithContext(c.Context())
-			g.Go(func() error {
-				return local.NewHost(lab, collector, func(ctx context.Context) error { return live.CalmBackends(ctx, lab.Instances()) }).Serve(ctx, listener)
-			})
-			g.Go(func() error { return watchRules(ctx, env, lab, args) })
-			return g.Wait()
 		},
 	}
-	nameFlag(c, &name)
-	c.Flags().StringVar(&app, "app", "bookinfo", "a built-in app (bookinfo, backend, tcp-echo) or the path of an App file")
-	c.Flags().StringVar(&envoyPath, "envoy", "", "path of the Envoy to run")
-	c.Flags().StringArrayVar(&relays, "relay", nil, "FROM:TO, workloads between which attached runs may break the network; repeat for more")
-	c.Flags().StringVar(&profile, "profile", "istio", "istio: as Istio configures Envoy; exact: no merge window")
+	nameFlag(c, &f.name)
+	platformFlag(c, &f.platform)
+	c.Flags().StringVar(&f.app, "app", "bookinfo", "a built-in app (bookinfo, backend, tcp-echo) or the path of an App file")
+	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
+	c.Flags().StringArrayVar(&f.relays, "relay", nil, "FROM:TO, workloads between which attached runs may break the network; repeat for more")
+	c.Flags().StringVar(&f.profile, "profile", "istio", "istio: as Istio configures Envoy; exact: no merge window")
 	return c
+}
+
+// up keeps a lab until the context ends.
+func up(ctx context.Context, env *environment, f upFlags, args []string) (err error) {
+	a, dir, err := loadApp(f.app)
+	if err != nil {
+		return invalid(err)
+	}
+	rules, err := readRules(args)
+	if err != nil {
+		return invalid(err)
+	}
+	if len(rules) == 0 && f.app == "bookinfo" {
+		rules = builtinRules("bookinfo-gateway", "destination-rule-all")
+	}
+	b, err := findEnvoy(ctx, env, f.envoy)
+	if err != nil {
+		return err
+	}
+	owner, tmp, err := newOwner(env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, owner.Close()) }()
+	pairs, err := parsePairs(f.relays)
+	if err != nil {
+		return invalid(err)
+	}
+	collector, err := local.Collect(ctx, tmp)
+	if err != nil {
+		return broken(err)
+	}
+	defer func() { err = errors.Join(err, collector.Close()) }()
+	begin := time.Now()
+	lab, err := local.Start(ctx, local.Options{
+		Squall: env.self, Envoy: b, Owner: owner, Dir: tmp, App: a, AppDir: dir, Rules: rules, Relayed: pairs,
+		Exact: f.profile == "exact", Env: appEnvironment(env), Form: f.form,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lab.Close()) }()
+	front, err := lab.OpenFront(ctx)
+	if err != nil {
+		return broken(err)
+	}
+	defer func() { err = errors.Join(err, front.Close()) }()
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "unix", filepath.Join(tmp, local.HostSocket))
+	if err != nil {
+		return broken(fmt.Errorf("the lab's socket: %w", err))
+	}
+	state, err := saveState(env, f.name, f.app, lab, front.Address, tmp, slices.Concat(a.Manifests, rules))
+	if err != nil {
+		return broken(err)
+	}
+	defer func() { _ = os.Remove(state) }()
+	if err := owner.RemoveAtEnd(state); err != nil {
+		return broken(err)
+	}
+	_, _ = fmt.Fprintf(env.stderr, "the mesh is up after %s; Ctrl-C takes it down\n", time.Since(begin).Round(time.Millisecond))
+	_, _ = fmt.Fprintf(env.stdout, "gateway  http://%s:8080\n", front.Address)
+	for _, i := range lab.Instances() {
+		_, _ = fmt.Fprintf(env.stdout, "workload %-24s %s\n", i.Name, i.Address)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return local.NewHost(lab, collector, func(ctx context.Context) error { return live.CalmBackends(ctx, lab.Instances()) }).Serve(ctx, listener)
+	})
+	g.Go(func() error { return watchRules(ctx, env, lab, args) })
+	return g.Wait()
 }
 
 // watchPoll is how often the rules' files are looked at.

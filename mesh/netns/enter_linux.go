@@ -40,6 +40,9 @@ func Enter(e Entry) (code int, err error) {
 	err = cmd.Start()
 	closeErr := say.Close()
 	if err != nil {
+		if path, ok := errors.AsType[*os.PathError](err); ok {
+			err = path.Err
+		}
 		return 0, refused(fmt.Errorf("namespaces could not be made: %w", err))
 	}
 	heard, readErr := io.ReadAll(said)
