@@ -44,11 +44,11 @@ type page struct {
 type loadView struct {
 	Load
 	// Empty tells that no request of it is known.
-	Empty                    bool
-	Rates, Latency, Statuses drawing
-	Outcomes                 []tallyView
-	Legend                   []layer
-	PerBar                   int
+	Empty                          bool
+	Rates, Latency, Heat, Statuses drawing
+	Outcomes                       []tallyView
+	Legend                         []layer
+	PerBar                         int
 }
 
 type tallyView struct {
@@ -95,7 +95,7 @@ func newPage(r *record.Run) page {
 		v := loadView{Load: known[l.name], Empty: l.n == 0}
 		v.Name = l.name
 		if len(p.Loads) < maxLoads && l.n > 0 {
-			v.Rates, v.Latency, v.Statuses = rates(s, l), latencies(s, l), statuses(s, l)
+			v.Rates, v.Latency, v.Heat, v.Statuses = rates(s, l), latencies(s, l), heat(s, l), statuses(s, l)
 		} else if l.n > 0 {
 			p.Undrawn++
 		}

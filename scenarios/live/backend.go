@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,14 +106,20 @@ func (r *runner) script(s *spec.Script) happening {
 			Status: o.Status, Header: o.Header, Body: o.Body, Delay: time.Duration(o.Delay), End: end,
 		})
 		word := o.End
-		if word == "" {
-			word = fmt.Sprint(o.Status)
+		if word == "" || word == "answer" {
+			word = fmt.Sprint(cmp.Or(o.Status, 200))
+		}
+		if o.Delay > 0 {
+			word += " after " + o.Delay.String()
 		}
 		words = append(words, word)
 	}
 	who := s.Workload
 	if who == "" {
 		who = "every backend"
+	}
+	if s.Workers > 0 {
+		who += fmt.Sprintf(" (workers: %d)", s.Workers)
 	}
 	own := &script{workload: s.Workload, rule: rule}
 	return happening{
