@@ -10,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/xds/eval"
 )
 
 // explainFlags are those of squall explain.
 type explainFlags struct {
 	app, name, from, get, method string
+	capture                      string
 	headers                      []string
 	json                         bool
 	bundle                       bundleChoice
@@ -52,6 +54,7 @@ Exit codes: 0 explained, 3 no such workload, URL, rule or trace, 4 the mesh coul
 	c.Flags().StringVar(&f.get, "get", "", "the URL that is asked for")
 	c.Flags().StringVar(&f.method, "method", "GET", "the request's method")
 	c.Flags().StringArrayVarP(&f.headers, "header", "H", nil, "a header of the request, name=value or name: value; may be repeated")
+	c.Flags().StringVar(&f.capture, "capture", string(model.CaptureProxy), "with RULES: how traffic reaches sidecars: proxy (a lab without root), or redirect (pods)")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	c.Flags().StringVar(&f.bundle.dir, "bundle", "", "folder of a recorded run")
 	c.Flags().StringVar(&f.bundle.trace, "trace", "", "with --bundle: the request with this trace id, or one that begins so")
@@ -83,7 +86,7 @@ func explainRequest(c *cobra.Command, env *environment, f explainFlags, args []s
 		if err != nil {
 			return invalid(err)
 		}
-		paper, err := newPaperMesh(f.app, ".", rules)
+		paper, err := newPaperMesh(f.app, ".", rules, model.Capture(f.capture))
 		if err != nil {
 			return invalid(err)
 		}
@@ -108,6 +111,9 @@ func explainRequest(c *cobra.Command, env *environment, f explainFlags, args []s
 func (f explainFlags) request() (eval.Request, error) {
 	if f.from == "" {
 		return eval.Request{}, errors.New("whose proxy? say --from WORKLOAD")
+	}
+	if f.capture != string(model.CaptureProxy) && f.capture != string(model.CaptureRedirect) {
+		return eval.Request{}, fmt.Errorf("--capture %s: it is proxy or redirect", f.capture)
 	}
 	if f.get == "" {
 		return eval.Request{}, errors.New("which request? say --get http://HOST:PORT/PATH")

@@ -13,6 +13,8 @@ import (
 
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/mesh/xds/eval"
 	"github.com/squallmesh/squall/scenarios/record"
@@ -209,7 +211,7 @@ func (r *recorded) explain(run *record.Run, dir string) {
 	rules, err := bundledRules(run, dir)
 	if err == nil {
 		var paper *paperMesh
-		if paper, err = newPaperMesh(run.Scenario.Spec.App, filepath.Dir(run.File), rules); err == nil {
+		if paper, err = newPaperMesh(run.Scenario.Spec.App, filepath.Dir(run.File), rules, captureOf(run)); err == nil {
 			r.Likely, err = paper.explain(workloadOf(run, h.Proxy), requestOf(&h.Hop))
 		}
 	}
@@ -223,6 +225,14 @@ func (r *recorded) explain(run *record.Run, dir string) {
 			r.Note += "; at " + e.At.String() + " the scenario changed rules: " + e.What
 		}
 	}
+}
+
+// captureOf is how traffic reached the sidecars of a run.
+func captureOf(run *record.Run) model.Capture {
+	if run.Platform == string(local.Pods) {
+		return model.CaptureRedirect
+	}
+	return model.CaptureProxy
 }
 
 func workloadOf(run *record.Run, proxy string) string {

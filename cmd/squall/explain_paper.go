@@ -25,19 +25,21 @@ type paperMesh struct {
 }
 
 // newPaperMesh gives an error if the rules are invalid; warnings are in problems.
-func newPaperMesh(app, relativeTo string, rules []config.File) (*paperMesh, error) {
+func newPaperMesh(app, relativeTo string, rules []config.File, capture model.Capture) (*paperMesh, error) {
 	a, _, err := loadApp(appName(app, relativeTo))
 	if err != nil {
 		return nil, err
 	}
 	docs, problems := config.Parse(append(slices.Clone(a.Manifests), rules...)...)
-	p := &paperMesh{set: config.Set{}.With(docs...), problems: problems}
+	settings := model.DefaultMesh()
+	settings.Capture = capture
+	p := &paperMesh{set: config.Set{}.With(docs...), snap: model.Snapshot{Mesh: settings}, problems: problems}
 	p.place()
 	var workloads []*model.Workload
 	for _, proxy := range p.proxies {
 		workloads = append(workloads, proxy.Workload)
 	}
-	snap, more := config.Build(p.set, model.Snapshot{}, workloads)
+	snap, more := config.Build(p.set, p.snap, workloads)
 	p.snap = snap
 	p.problems.Add(more...)
 	return p, p.problems.Err()
@@ -59,8 +61,11 @@ func (p *paperMesh) place() {
 		}
 		for n := range w.Inbound {
 			in := &w.Inbound[n]
-			in.Listen = model.Socket{Address: w.Address, Port: in.App.Port}
-			in.App.Address = "127.2" + strings.TrimPrefix(w.Address, "127.1")
+			in.App.Address = w.Address
+			if p.snap.Mesh.Capture == model.CaptureProxy {
+				in.Listen = model.Socket{Address: w.Address, Port: in.App.Port}
+				in.App.Address = "127.2" + strings.TrimPrefix(w.Address, "127.1")
+			}
 		}
 		p.add(model.Sidecar, w)
 	}
@@ -83,6 +88,7 @@ func (p *paperMesh) explain(from string, req eval.Request) (*explained, error) {
 	if err != nil {
 		return nil, err
 	}
+	req.Address = p.addressOf(req.Authority, proxy.Workload.Namespace)
 	res, err := evaluateAt(conf, proxy.ID, req)
 	if err != nil {
 		return nil, err
@@ -93,6 +99,21 @@ func (p *paperMesh) explain(from string, req eval.Request) (*explained, error) {
 	}
 	p.trace(res, proxy.Workload.Namespace)
 	return out, nil
+}
+
+// addressOf gives the address of the service that a caller means, where the kernel captures traffic: a connection goes to an
+// address, not to a name.
+func (p *paperMesh) addressOf(authority, namespace string) string {
+	if p.snap.Mesh.Capture != model.CaptureRedirect {
+		return ""
+	}
+	host, _, _ := strings.Cut(authority, ":")
+	for full, s := range p.snap.Services.All() {
+		if host == full || host == s.Name+"."+s.Namespace || host == s.Name+"."+s.Namespace+".svc" || host == s.Name && s.Namespace == namespace {
+			return s.Address
+		}
+	}
+	return host
 }
 
 // proxy finds a proxy by its workload, its Deployment (whose first instance is taken), or a beginning that fits one Deployment.

@@ -56,7 +56,7 @@ Exit codes: 0 nothing found, 1 findings, 3 invalid.`,
 
 // lintRules gives the findings, and the other warnings. An error says that the rules are invalid.
 func lintRules(app string, rules []config.File, calls []string) (found []lint.Finding, rest diag.List, err error) {
-	paper, err := newPaperMesh(app, ".", rules)
+	paper, err := newPaperMesh(app, ".", rules, model.CaptureProxy)
 	if err != nil {
 		return nil, nil, err
 	}

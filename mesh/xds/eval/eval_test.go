@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -190,27 +189,30 @@ func TestAGatewaysHosts(t *testing.T) {
 	require.EqualError(t, err, "no listener takes connections to port 80; there are 0.0.0.0_8080")
 }
 
-// Where the kernel captures traffic, the listener of the port takes what the capturing one hands over, and the rest passes
-// through as bytes.
+// Where the kernel captures traffic, the listener of the port takes what the capturing one hands over, a service of plain TCP
+// has one at its own address, and the rest passes through as bytes.
 func TestCapturedTraffic(t *testing.T) {
 	s := shop(&model.HTTPRoute{Destinations: []*model.Destination{to("v1", 0)}})
 	redirect := *s.Mesh
 	redirect.Capture = model.CaptureRedirect
 	s.Mesh = &redirect
+	s.Services = s.Services.Set(fullHost("db"), &model.Service{
+		Host: fullHost("db"), Name: "db", Namespace: "default", Resolution: model.Static, Address: "198.18.0.9",
+		Ports: []model.Port{{Name: "tcp", Number: port, Protocol: model.TCP}},
+	})
 	c := configOf(t, s, caller)
-	// However the translation makes them, these two are what Istio has.
-	keep := c.Listeners[:0]
-	for _, l := range c.Listeners {
-		if l.GetTrafficDirection() == corev3.TrafficDirection_OUTBOUND {
-			keep = append(keep, l)
-		}
+	for _, address := range []string{"", "198.18.0.8"} {
+		got, err := c.Evaluate(eval.Request{Authority: "shop:9080", Address: address})
+		require.NoError(t, err)
+		require.Equal(t, "0.0.0.0_9080", got.Listener.Name)
+		require.Equal(t, "virtualOutbound", got.Listener.Via)
+		require.Equal(t, "9080", got.Table)
+		require.Equal(t, "outbound|9080|v1|"+fullHost("shop"), got.Shares[0].Cluster)
 	}
-	c.Listeners = keep
-	got, err := c.Evaluate(eval.Request{Authority: "shop:9080"})
+	got, err := c.Evaluate(eval.Request{Authority: "db:9080", Address: "198.18.0.9"})
 	require.NoError(t, err)
-	require.Equal(t, "9080", got.Table)
-	require.NotEmpty(t, got.Listener.Via)
-	require.Equal(t, "outbound|9080|v1|"+fullHost("shop"), got.Shares[0].Cluster)
+	require.True(t, got.TCP)
+	require.Equal(t, "outbound|9080||"+fullHost("db"), got.Shares[0].Cluster)
 
 	got, err = c.Evaluate(eval.Request{Authority: "elsewhere:9999", Address: "192.0.2.1"})
 	require.NoError(t, err)

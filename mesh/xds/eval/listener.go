@@ -16,8 +16,9 @@ import (
 )
 
 // findListener finds the listener of a request, and the one that captured its connection: the one that is named; else
-// the HTTP proxy of a sidecar whose app knows it; else the listener of the port, to which a captured connection is
-// handed over; else what takes all captured connections; else a gateway's on that port.
+// the HTTP proxy of a sidecar whose app knows it; else the listener of the connection's address and port, or of the port at
+// any address, to which a captured connection is handed over; else what takes all captured connections. A gateway has one
+// with a socket of its own on the port.
 func (c *Config) findListener(req *Request) (l, via *listenerv3.Listener, err error) {
 	if req.Listener != "" {
 		for _, l := range c.Listeners {
@@ -27,21 +28,26 @@ func (c *Config) findListener(req *Request) (l, via *listenerv3.Listener, err er
 		}
 		return nil, nil, fmt.Errorf("there is no listener %q; there are %s", req.Listener, strings.Join(c.listenerNames(), ", "))
 	}
-	var onPort *listenerv3.Listener
+	var onPort, exact *listenerv3.Listener
 	for _, l := range c.Listeners {
 		if l.GetTrafficDirection() == corev3.TrafficDirection_INBOUND {
 			continue
 		}
+		at := l.GetAddress().GetSocketAddress()
 		switch {
 		case l.GetName() == translate.HTTPProxyTable:
 			return l, nil, nil
 		case l.GetUseOriginalDst().GetValue():
 			via = l
-		case l.GetAddress().GetSocketAddress().GetPortValue() == req.Port && (onPort == nil || specific(l, req)):
-			if a := l.GetAddress().GetSocketAddress().GetAddress(); wildcard(a) || req.Address == "" || a == req.Address {
-				onPort = l
-			}
+		case at.GetPortValue() != req.Port:
+		case at.GetAddress() == req.Address && req.Address != "":
+			exact = l
+		case wildcard(at.GetAddress()) || bound(l) && req.Address == "":
+			onPort = l
 		}
+	}
+	if exact != nil {
+		onPort = exact
 	}
 	switch {
 	case onPort != nil && (via == nil || !bound(onPort)):
@@ -59,10 +65,6 @@ func bound(l *listenerv3.Listener) bool {
 }
 
 func wildcard(address string) bool { return address == "0.0.0.0" || address == "::" }
-
-func specific(l *listenerv3.Listener, req *Request) bool {
-	return req.Address != "" && l.GetAddress().GetSocketAddress().GetAddress() == req.Address
-}
 
 func (c *Config) listenerNames() []string {
 	var out []string
