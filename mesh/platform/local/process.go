@@ -113,7 +113,11 @@ func (l *Lab) startApp(ctx context.Context, i *Instance) error {
 	if err != nil {
 		return err
 	}
-	path, err := exec.LookPath(i.Command[0])
+	program := i.Command[0]
+	if strings.Contains(program, "/") && !filepath.IsAbs(program) {
+		program = filepath.Join(i.workDir, program) // where it runs
+	}
+	path, err := exec.LookPath(program)
 	if err != nil {
 		return fmt.Errorf("the command of %s: %w", i.Name, err)
 	}
