@@ -19,7 +19,7 @@ func All() []Rule {
 		{"GATEWAY-SELECTS-NOTHING", "A gateway whose selector no gateway proxy has.", "It opens no port.", "", gatewaySelectsNothing},
 		{"HASH-ACROSS-WEIGHTS", "consistentHash behind several weighted destinations.", "The weights draw anew for each request, before the hash.", "", hashAcrossWeights},
 		{"HASH-RETRIES-SAME-HOST", "Retries to a host with consistentHash.", "The hash gives the same endpoint again.", "", hashRetriesSameHost},
-		{"LIMIT-NEVER-QUEUES", "http1MaxPendingRequests that http2MaxRequests leaves no use for.", "http2MaxRequests bounds HTTP/1 too, and refuses before connections are used up.", "breakers", limitNeverQueues},
+		{"LIMIT-NEVER-QUEUES", "http1MaxPendingRequests that http2MaxRequests leaves no use for.", "http2MaxRequests bounds HTTP/1 too, and refuses before the connections are used up.", "", limitNeverQueues},
 		{"LIMIT-PER-SIDECAR", "A limit of a service that several workloads call.", "Each sidecar counts for itself.", "", limitPerSidecar},
 		{"MAX-RETRIES-IGNORED", "maxRetries beside a retryBudget.", "Envoy asks the budget alone.", "", maxRetriesIgnored},
 		{"MIRROR-TO-SELF", "A mirror that goes where the requests go.", "It doubles load and shows nothing.", "", mirrorToSelf},

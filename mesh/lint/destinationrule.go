@@ -1,6 +1,11 @@
 package lint
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/squallmesh/squall/mesh/model"
+)
 
 // emptySubset finds subsets that get requests and have nobody to answer them.
 func emptySubset(p *pass) {
@@ -20,7 +25,7 @@ func unusedPolicy(p *pass) {
 	for _, d := range p.Snapshot.DestinationRules.All() {
 		doc := p.Set.Get("DestinationRule", d.Namespace, d.Name)
 		for i, s := range d.Subsets {
-			if s.Policy == nil || p.used[d.Host][s.Name] {
+			if s.Policy == nil || p.usedBelow(d.Host, s.Name) {
 				continue
 			}
 			pos := s.Pos
@@ -31,4 +36,14 @@ func unusedPolicy(p *pass) {
 				"the policy of subset %s never holds: 0 routes send to this subset of %s", s.Name, shortHost(d.Host))
 		}
 	}
+}
+
+// usedBelow says whether a subset of a host gets requests, or of one that the host, a wildcard, stands for.
+func (p *pass) usedBelow(host, subset string) bool {
+	for used, subsets := range p.used {
+		if subsets[subset] && slices.Contains(model.HostPatterns(used), host) {
+			return true
+		}
+	}
+	return false
 }

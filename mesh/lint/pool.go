@@ -22,9 +22,9 @@ func limitNeverQueues(p *pass) {
 		if pool == nil || c.http2() || !c.port.Protocol.IsHTTP() {
 			continue
 		}
-		if pool.MaxRequests > 0 && pool.MaxConnections > 0 && pool.MaxPendingRequests > 0 && pool.MaxRequests <= pool.MaxConnections {
-			p.report(c.at("connectionPool.http.http2MaxRequests"), "make http2MaxRequests larger than maxConnections, or leave it out",
-				"nobody waits for a connection to %s: http2MaxRequests bounds HTTP/1 too, and with %d requests under way on %d connections the next is refused, so that http1MaxPendingRequests %d never makes one wait",
+		if pool.MaxRequests > 0 && pool.MaxConnections > 0 && pool.MaxPendingRequests > 0 && pool.MaxRequests < pool.MaxConnections {
+			p.report(c.at("connectionPool.http.http2MaxRequests"), "make http2MaxRequests at least maxConnections, or leave it out",
+				"nobody waits for a connection to %s: http2MaxRequests bounds HTTP/1 too, and with %d requests under way the next is refused although %d connections are allowed, so that http1MaxPendingRequests %d never makes one wait",
 				c.name(), pool.MaxRequests, pool.MaxConnections, pool.MaxPendingRequests)
 		}
 	}
