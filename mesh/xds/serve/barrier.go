@@ -108,6 +108,9 @@ func (e *RejectedError) Diagnostics() diag.List {
 		if len(others) > 0 {
 			hint += "\nshaped by " + strings.Join(others, ", ") + " too"
 		}
+		if strings.Contains(r.Message, "Address already in use") {
+			hint += "\nanother program listens on this port on all addresses (0.0.0.0): end it, or let it listen on 127.0.0.1 alone"
+		}
 		out.Hint("%s", hint)
 	}
 	return out
