@@ -35,7 +35,7 @@ type recorded struct {
 	Hops []recordedHop `json:"hops"`
 	// Spans are the trace, by time.
 	Spans []telemetry.Span `json:"spans"`
-	// Events of the scenario that were in force when the request was due.
+	// Events of the scenario that were in force while the request was under way.
 	Events []record.Event `json:"events,omitempty"`
 	// Likely explains, by the rules of the run's start, what the proxy that first went wrong does with the request.
 	Likely *explained `json:"likely,omitempty"`
@@ -132,12 +132,13 @@ func (b bundleChoice) firstFailed(run *record.Run) (loadgen.Result, error) {
 	return loadgen.Result{}, fmt.Errorf("none of the %d requests of %s failed, and no call behind them; --slowest shows the one that took longest", len(run.Results), b.dir)
 }
 
-// eventsAt gives what the scenario did that was in force when a request was due.
+// eventsAt gives what the scenario did that was in force while a request was under way. An event that takes time to be effective
+// everywhere may act from its begin.
 func eventsAt(run *record.Run, r loadgen.Result) []record.Event {
-	due := r.Scheduled.Sub(run.Start)
+	due, end := r.Scheduled.Sub(run.Start), r.End.Sub(run.Start)
 	var out []record.Event
 	for _, e := range run.Events {
-		if e.At <= due && (e.Until == 0 || due < e.Until) {
+		if e.At-e.Took <= end && (e.Until == 0 || due < e.Until) {
 			out = append(out, e)
 		}
 	}
@@ -169,13 +170,13 @@ func (r *recorded) gather(run *record.Run) {
 	r.Spans = r.tree.Spans
 }
 
-// suspect is the hop where it went wrong first: the last caller in time whose log shows a flag, else an error; else the one
-// that took longest below all others.
+// suspect is the call where it went wrong first, as its caller saw it: the last one in time whose log shows a flag, else an error;
+// else the innermost of those that took most of the time.
 func (r *recorded) suspect() *recordedHop {
 	var flagged, failed, slow *recordedHop
 	for i := range r.Hops {
 		h := &r.Hops[i]
-		if h.Direction != telemetry.Outbound {
+		if h.Direction == telemetry.Inbound {
 			continue
 		}
 		if len(h.Flags) > 0 {
@@ -220,9 +221,12 @@ func (r *recorded) explain(run *record.Run, dir string) {
 		return
 	}
 	r.Note = "judged by the rules at the run's start, and by the headers that logs keep (end-user)"
+	if (h.HasFlag("FI") || h.HasFlag("DI")) && len(r.Likely.Faults) == 0 {
+		r.Note += "; no rule injects this fault: it is the scenario's"
+	}
 	for _, e := range r.Events {
 		if e.Kind == "apply" || e.Kind == "delete" {
-			r.Note += "; at " + e.At.String() + " the scenario changed rules: " + e.What
+			r.Note += "; at " + e.At.Round(time.Millisecond).String() + " the scenario changed rules: " + e.What
 		}
 	}
 }
@@ -283,7 +287,7 @@ func (r *recorded) print(w io.Writer) error {
 	p := &explainPrinter{w: w}
 	p.line("outcome", fmt.Sprintf("%s after %s", outcome, q.Latency().Round(100*time.Microsecond)), "")
 	for _, e := range r.Events {
-		p.line("scenario", fmt.Sprintf("%s at %s: %s", e.Kind, e.At, e.What), "")
+		p.line("scenario", fmt.Sprintf("%s at %s: %s", e.Kind, e.At.Round(time.Millisecond), e.What), "")
 	}
 	for _, h := range r.Hops {
 		p.line("proxy", fmt.Sprintf("%s %s: %s %s%s -> %d after %s", h.Proxy, h.Direction, h.Method, h.Authority, h.Path, h.Status, h.Duration.Round(100*time.Microsecond)), "")

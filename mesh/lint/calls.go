@@ -36,10 +36,15 @@ type tier struct {
 // retriesMultiply finds ways through the call graph on which several tiers retry: each multiplies what the next one gets.
 func retriesMultiply(p *pass) {
 	worst := map[string][]tier{}
+	arrived := map[string]uint64{}
 	var walk func(way []tier)
 	walk = func(way []tier) {
 		last := way[len(way)-1]
 		tries, retrying := amplification(way)
+		if tries <= arrived[last.host] {
+			return // another way here is as bad, and so is all that follows
+		}
+		arrived[last.host] = tries
 		if retrying > 1 && last.tries > 1 {
 			if old, _ := amplification(worst[last.host]); tries > old {
 				worst[last.host] = slices.Clone(way)
