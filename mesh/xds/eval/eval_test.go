@@ -241,3 +241,39 @@ func TestFilterChains(t *testing.T) {
 	_, err = c.Evaluate(eval.Request{Authority: "shop:9080", Listener: "m"})
 	require.EqualError(t, err, `there is no listener "m"; there are l`)
 }
+
+// A rule of which nothing holds for a caller leaves its calls to the service, as with Istio; one that matches no request refuses it.
+func TestARuleForOthersLeavesTheService(t *testing.T) {
+	others := &model.HTTPRoute{
+		Match:          []*model.HTTPMatch{{SourceLabels: map[string]string{"app": "other"}}},
+		DirectResponse: &model.DirectResponse{Status: 418},
+	}
+	got := evaluate(t, shop(others), eval.Request{})
+	require.Equal(t, "outbound|9080||"+fullHost("shop"), got.Shares[0].Cluster)
+	require.True(t, got.Taken().Rule.IsZero())
+
+	posts := &model.HTTPRoute{
+		Match:          []*model.HTTPMatch{{Method: &model.StringMatch{Kind: model.Exact, Value: "POST"}}},
+		DirectResponse: &model.DirectResponse{Status: 418},
+	}
+	got = evaluate(t, shop(others, posts), eval.Request{})
+	require.EqualValues(t, 404, got.Answer.Status)
+	require.Nil(t, got.Taken())
+}
+
+// Faults in force are those whose headers the request has and whose percentage, by the rule or by a running lease, is above 0.
+func TestFaultsInForce(t *testing.T) {
+	s := shop(&model.HTTPRoute{Destinations: []*model.Destination{to("v1", 0)}, Fault: &model.Fault{Abort: &model.Abort{HTTPStatus: 500}}})
+	s.Faults = s.Faults.Set(fullHost("shop"), &model.LeasedFaults{List: []*model.LeasedFault{
+		{ID: "a", Slot: 0, Host: fullHost("shop"), Abort: &model.Abort{HTTPStatus: 503, Percent: 25}, Armed: true},
+		{ID: "b", Slot: 1, Host: fullHost("shop"), Delay: &model.Delay{Fixed: time.Second, Percent: 100}},
+		{
+			ID: "c", Slot: 2, Host: fullHost("shop"), Delay: &model.Delay{Fixed: time.Second, Percent: 100}, Armed: true,
+			Headers: []model.NamedMatch{{Name: "end-user", StringMatch: model.StringMatch{Kind: model.Exact, Value: "jason"}}},
+		},
+	}})
+	anyone := eval.Fault{Filter: translate.LeaseFilter(0), Abort: "status 503 for 25 % of the requests"}
+	require.Equal(t, []eval.Fault{anyone}, evaluate(t, s, eval.Request{}).Faults)
+	jason := eval.Request{Header: map[string][]string{"End-User": {"jason"}}}
+	require.Equal(t, []eval.Fault{anyone, {Filter: translate.LeaseFilter(2), Delay: "1s for 100 % of the requests"}}, evaluate(t, s, jason).Faults)
+}
