@@ -4,16 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/proc"
 )
 
+// defaultName is the name of a lab that was given none.
+const defaultName = "default"
+
 func nameFlag(c *cobra.Command, name *string) {
-	c.Flags().StringVar(name, "name", "default", "name of the lab, as given to squall up")
+	c.Flags().StringVar(name, "name", defaultName, "name of the lab, as given to squall up")
 }
 
 func newApplyCommand(env *environment) *cobra.Command {
@@ -89,13 +94,14 @@ func newDownCommand(env *environment) *cobra.Command {
 			if err := syscall.Kill(s.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 				return broken(fmt.Errorf("end process %d: %w", s.PID, err))
 			}
-			for alive(s.PID) {
+			for proc.Alive(s.PID) {
 				select {
 				case <-c.Context().Done():
 					return c.Context().Err()
 				case <-time.After(20 * time.Millisecond):
 				}
 			}
+			_ = os.Remove(logPath(env, name))
 			return nil
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/proc"
 )
 
 // labState is what other commands need to know of a mesh that is up. Only the user can read it, and it goes with
@@ -63,7 +64,7 @@ func saveState(env *environment, name, app string, lab *local.Lab, gateway, dir 
 
 // nameIsFree refuses the name of a lab that is up. Inside of namespaces other labs are not seen: it has been asked outside.
 func nameIsFree(env *environment, name string) error {
-	if old, err := loadState(env, name); err == nil && env.outside == nil && alive(old.PID) {
+	if old, err := loadState(env, name); err == nil && env.outside == nil && proc.Alive(old.PID) {
 		return fmt.Errorf("a lab named %q is up already (process %d): take it down, or choose another --name", name, old.PID)
 	}
 	return nil
@@ -82,11 +83,6 @@ func loadState(env *environment, name string) (labState, error) {
 		return s, fmt.Errorf("state of the lab: %w", err)
 	}
 	return s, nil
-}
-
-func alive(pid int) bool {
-	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-	return err == nil
 }
 
 func (s labState) client() *mesh.Client { return mesh.NewClient(s.API) }

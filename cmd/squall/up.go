@@ -28,6 +28,7 @@ type upFlags struct {
 
 func newUpCommand(env *environment) *cobra.Command {
 	var f upFlags
+	var detached bool
 	c := &cobra.Command{
 		Use:   "up [RULES...]",
 		Short: "Bring up a mesh and keep it until Ctrl-C",
@@ -40,12 +41,16 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 			if err := nameIsFree(env, f.name); err != nil {
 				return broken(err)
 			}
+			if detached {
+				return detach(c.Context(), env, f.name)
+			}
 			return onPlatform(c.Context(), env, f.platform, []string{statePath(env, f.name)}, func(form local.Form) error {
 				f.form = form
 				return up(c.Context(), env, f, args)
 			})
 		},
 	}
+	c.Flags().BoolVar(&detached, "detach", false, "return when the mesh is up, and keep it until squall down")
 	nameFlag(c, &f.name)
 	platformFlag(c, &f.platform)
 	c.Flags().StringVar(&f.app, "app", "bookinfo", "a built-in app (bookinfo, backend, tcp-echo) or the path of an App file")

@@ -1,6 +1,9 @@
 package proc
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // State is what the system says of a process.
 type State int
@@ -37,6 +40,15 @@ type Member struct {
 
 // String returns the member as messages name it, for instance "envoy (12345, stopped)".
 func (m Member) String() string { return fmt.Sprintf("%s (%d, %s)", m.Command, m.PID, m.State) }
+
+// Alive reports whether a process of an id runs or is stopped. Zombies do not, though their parent may never reap them.
+func Alive(pid int) bool {
+	list, err := listProcesses()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(list, func(m Member) bool { return m.PID == pid && m.State != Gone })
+}
 
 // State reads from the system how the tree fares: Running if any member runs, Stopped if all that live are stopped, Gone if
 // none lives. It is evidence and not memory of what was asked. If the system cannot be read the state is Gone only when
