@@ -44,7 +44,7 @@ func detach(ctx context.Context, env *environment, name string) error {
 		select {
 		case <-ctx.Done():
 			_ = c.Process.Signal(syscall.SIGTERM)
-			<-ended
+			_ = <-ended
 			return errors.Join(context.Cause(ctx), os.Remove(path))
 		case err := <-ended:
 			said, _ := os.ReadFile(path) //nolint:gosec // our own log
