@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -104,8 +105,11 @@ func writeSummary(f runFlags, runs []*record.Run) error {
 	if err := writeReport(filepath.Join(f.out, "index.json"), func(w io.Writer) error { return reports.Index(w, runs) }); err != nil {
 		return err
 	}
-	// This platform refuses nothing that a valid scenario can ask for.
-	if err := writeFile(filepath.Join(f.out, "excluded.json"), []byte("[]")); err != nil {
+	excluded, err := json.MarshalIndent(append([]exclusion{}, f.excluded...), "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(f.out, "excluded.json"), excluded); err != nil {
 		return err
 	}
 	return writeReport(filepath.Join(f.out, "junit.xml"), junit)

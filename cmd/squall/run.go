@@ -47,6 +47,8 @@ type runFlags struct {
 	platform               string
 	// form is what labs stand on.
 	form local.Form
+	// excluded are the scenarios that the platform refuses.
+	excluded []exclusion
 	// host is the socket of the lab to which runs attach.
 	host string
 }
@@ -109,6 +111,8 @@ type job struct {
 	decided func(*record.Run) bool
 	// bundle is the folder for what the run leaves behind; empty for none.
 	bundle string
+	// among says that the scenario was found in a folder, and not named by itself.
+	among bool
 }
 
 func runScenarios(ctx context.Context, env *environment, f runFlags, args []string) error {
@@ -133,11 +137,14 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	if f.dryRun {
 		return printPlans(env.stdout, jobs)
 	}
-	host, err := attachTo(env, f, jobs)
+	host, err := attachTo(env, &f, jobs)
 	if err != nil {
 		return err
 	}
 	f.host = host
+	if jobs, f.excluded, err = possible(env, f.form, jobs); err != nil {
+		return invalid(err)
+	}
 	b, err := findEnvoy(ctx, env, f.envoy)
 	if err != nil {
 		return err
@@ -192,7 +199,7 @@ func conclude(env *environment, runs []*record.Run) error {
 }
 
 // attachTo finds the lab to which runs attach, and refuses what cannot be done there; empty if they do not.
-func attachTo(env *environment, f runFlags, jobs []job) (host string, err error) {
+func attachTo(env *environment, f *runFlags, jobs []job) (host string, err error) {
 	if !f.attach {
 		return "", nil
 	}
@@ -203,6 +210,7 @@ func attachTo(env *environment, f runFlags, jobs []job) (host string, err error)
 	if err != nil {
 		return "", broken(err)
 	}
+	f.form = s.Form
 	var problems diag.List
 	for _, j := range jobs {
 		problems.Add(live.Attachable(j.file)...)
@@ -300,7 +308,7 @@ func loadScenarios(env *environment, args []string) ([]job, error) {
 			}
 			for _, f := range j.file.Variants() {
 				one := j
-				one.file = f
+				one.file, one.among = f, path != arg
 				jobs = append(jobs, one)
 			}
 		}

@@ -24,8 +24,10 @@ type labState struct {
 	API  string
 	// Host is the socket for runs that attach, App what was named with --app, as an absolute path if it is a file.
 	Host, App string
-	Gateway   string
-	Proxies   []proxyState
+	// Form is what the lab stands on.
+	Form    local.Form
+	Gateway string
+	Proxies []proxyState
 	// Baseline is what reset goes back to.
 	Baseline []config.File
 }
@@ -43,7 +45,7 @@ func statePath(env *environment, name string) string {
 // saveState says where the lab is. The name is taken as long as the file exists and its process lives.
 func saveState(env *environment, name, app string, lab *local.Lab, gateway, dir string, baseline []config.File) (string, error) {
 	s := labState{
-		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app, "."), Gateway: gateway, Baseline: baseline,
+		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app, "."), Gateway: gateway, Form: lab.Form(), Baseline: baseline,
 	}
 	if env.outside != nil {
 		s.PID = env.outside.pid

@@ -125,7 +125,7 @@ func TestWithoutRoot(t *testing.T) {
 	program := filepath.Join(dir, "netns.test")
 	require.NoError(t, os.WriteFile(program, data, 0o755)) //nolint:gosec // another user runs it
 	const nobody = 65534
-	cmd := exec.Command(program, "enter", program, "-test.run", "TestTheKernel|TestTheSidecar|TestProcesses|TestAClosed|TestCheck", "-test.count", "1")
+	cmd := exec.Command(program, "enter", program, "-test.run", "TestTheKernel|TestTheSidecar|TestProcesses|TestAClosed|TestLost|TestCheck", "-test.count", "1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir, "MUST=1"}
 	out, err := cmd.CombinedOutput()

@@ -196,3 +196,52 @@ func TestCheck(t *testing.T) {
 	newNode(t)
 	require.NoError(t, netns.Check())
 }
+
+func TestLostPackets(t *testing.T) {
+	node := newNode(t)
+	a, b := pod(t, node, 2), pod(t, node, 3)
+	serve(t, b, "b", "0.0.0.0:9080")
+	// A connection that times out has sent something that nobody answered.
+	cut := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		c, err := a.Dial(ctx, "tcp4", "198.18.64.3:9080", 0)
+		if err == nil {
+			_ = c.Close()
+		}
+		return errors.Is(err, context.DeadlineExceeded) || os.IsTimeout(err)
+	}
+	require.Contains(t, ask(t, a, "198.18.64.3:9080", 0), "b for")
+	require.NoError(t, b.Drop("cut", netip.MustParseAddr("198.18.64.2"), 100))
+	require.True(t, cut())
+	require.Contains(t, ask(t, node.Namespace, "198.18.64.3:9080", 0), "b for", "others are not concerned")
+	packets, err := b.Undrop("cut")
+	require.NoError(t, err)
+	require.NotZero(t, packets)
+	require.Contains(t, ask(t, a, "198.18.64.3:9080", 0), "b for")
+
+	// Of two hundred pings of UDP a half gets lost, by chance: outside of 60 to 140 once in 10^8 times.
+	l, err := b.ListenPacket(t.Context(), "udp4", "198.18.64.3:7")
+	require.NoError(t, err)
+	defer l.Close() //nolint:errcheck // a socket of the test
+	require.NoError(t, b.Drop("half", netip.MustParseAddr("198.18.64.2"), 50))
+	c, err := a.Dial(t.Context(), "udp4", "198.18.64.3:7", 0)
+	require.NoError(t, err)
+	defer c.Close() //nolint:errcheck // a socket of the test
+	const sent = 200
+	for range sent {
+		_, err := c.Write([]byte("ping"))
+		require.NoError(t, err)
+	}
+	packets, err = b.Undrop("half")
+	require.NoError(t, err)
+	require.Greater(t, packets, uint64(60))
+	require.Less(t, packets, uint64(140))
+	arrived, buf := uint64(0), make([]byte, 16)
+	for arrived < sent-packets {
+		require.NoError(t, l.SetReadDeadline(time.Now().Add(10*time.Second)))
+		_, _, err := l.ReadFrom(buf)
+		require.NoError(t, err, "%d of %d were dropped, %d arrived", packets, sent, arrived)
+		arrived++
+	}
+}

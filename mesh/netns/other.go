@@ -77,3 +77,9 @@ func (*Node) Address() netip.Addr { return netip.Addr{} }
 
 // Join refuses.
 func (*Node) Join(*Namespace, string, netip.Addr) error { return ErrUnsupported }
+
+// Drop refuses.
+func (*Namespace) Drop(string, netip.Addr, float64) error { return ErrUnsupported }
+
+// Undrop refuses.
+func (*Namespace) Undrop(string) (uint64, error) { return 0, ErrUnsupported }

@@ -42,6 +42,8 @@ func (r *runner) breakage(index int, f *spec.Fault) happening {
 			switch {
 			case before+after != "":
 				return before + after, ""
+			case b.DNS:
+				return "", "nobody asked for a name meanwhile: the fault (" + what + ") met no traffic"
 			case b.Network != nil:
 				return "", "nothing was sent between " + b.Network.Pair.String() + " meanwhile: the fault (" + what + ") met no traffic"
 			}
@@ -67,6 +69,8 @@ func asked(f *spec.Fault) (b local.Breakage, what string) {
 		b.Pause = processes("pause", f.Pause)
 	case f.ControlPlane != "":
 		b.ControlPlane, what = true, "stop the control plane"
+	case f.DNS != "":
+		b.DNS, what = true, "questions for names fail"
 	default:
 		b.Network, what = network(f.NetworkKind())
 	}
@@ -76,6 +80,7 @@ func asked(f *spec.Fault) (b local.Breakage, what string) {
 func network(kind string, n *spec.Network) (fault *local.NetworkFault, what string) {
 	pair := local.Pair{From: n.From, To: n.To}
 	f := relay.Fault{}
+	loss := 0.0
 	switch kind {
 	case "latency":
 		f.Latency, f.Jitter = n.Fixed.D(), n.Jitter.D()
@@ -89,15 +94,20 @@ func network(kind string, n *spec.Network) (fault *local.NetworkFault, what stri
 	case "reset":
 		f.Reset = true
 		what = "reset connections between " + pair.String()
+	case "partition":
+		loss, what = 100, "no packet passes between "+pair.String()
+	case "loss":
+		loss = *n.Percent
+		what = fmt.Sprintf("%g %% of the packets between %s get lost", loss, pair)
 	}
-	return &local.NetworkFault{Pair: pair, Fault: f}, what
+	return &local.NetworkFault{Pair: pair, Fault: f, Loss: loss}, what
 }
 
 // relayed lists the pairs of workloads whose network some fault of the timeline breaks.
 func relayed(items []spec.Item) []local.Pair {
 	var out []local.Pair
 	for _, item := range items {
-		if _, n := item.Fault.NetworkKind(); n != nil {
+		if _, n := item.Fault.NetworkKind(); n != nil && item.Fault.NeedsPods() == "" {
 			out = append(out, local.Pair{From: n.From, To: n.To})
 		}
 	}

@@ -76,6 +76,18 @@ func (r *runner) open(ctx context.Context) (close func() error, err error) {
 	return close, nil
 }
 
+// Refused says which items of a scenario labs of a form cannot have.
+func Refused(f *spec.File, form local.Form) diag.List {
+	var problems diag.List
+	for i, item := range f.Spec.Timeline {
+		if kind := item.Fault.NeedsPods(); kind != "" && form != local.Pods {
+			problems.Errorf("NEEDS-PODS", f.Where(where(i)), "a lab on %s cannot have a %s: it has no network of its own", form, kind)
+			problems.Hint("use --platform pods, where the system allows it (squall doctor)")
+		}
+	}
+	return problems
+}
+
 // Attachable says which items of a scenario need a mesh of the run's own.
 func Attachable(f *spec.File) diag.List {
 	var problems diag.List

@@ -25,6 +25,12 @@ type Fault struct {
 	Stall *Network `json:"stall,omitempty"`
 	// Reset ends open connections between two workloads with an RST, and new ones too.
 	Reset *Network `json:"reset,omitempty"`
+	// Partition drops every packet between two workloads, as a cut cable does: connections time out. On pods alone.
+	Partition *Network `json:"partition,omitempty"`
+	// Loss drops a share of the packets between two workloads. On pods alone.
+	Loss *Network `json:"loss,omitempty"`
+	// DNS makes every question of the pods for a name fail (SERVFAIL). On pods alone.
+	DNS string `json:"dns,omitempty"`
 }
 
 // HTTPFault is a delay or an abort of calls to a service.
@@ -45,7 +51,8 @@ type HTTPFault struct {
 	Percent *float64 `json:"percent,omitempty"`
 }
 
-// Network is a fault of the network between workloads. Their connections pass a relay from the mesh's start.
+// Network is a fault of the network between workloads. Their connections pass a relay from the mesh's start, except for those that
+// lose packets.
 type Network struct {
 	// From is who calls: a Deployment, an instance or a value of the label app; a gateway is istio-ingressgateway. Everybody if unset.
 	From string `json:"from,omitempty"`
@@ -57,6 +64,8 @@ type Network struct {
 	Jitter Duration `json:"jitter,omitempty"`
 	// Rate of a bandwidth: 64kB/s; at least 1kB/s.
 	Rate ByteRate `json:"rate,omitempty"`
+	// Percent of the packets that a loss drops, each way, by chance.
+	Percent *float64 `json:"percent,omitempty"`
 }
 
 // Process names processes of a workload.
@@ -69,7 +78,7 @@ type Process struct {
 
 func (c *checker) fault(at string, f *Fault) {
 	if n := f.kinds(); n != 1 {
-		c.errorf("BAD-FAULT", at, "a fault is one of delay, abort, kill, pause, controlPlane, latency, bandwidth, stall and reset; this is %d of them", n)
+		c.errorf("BAD-FAULT", at, "a fault is one of delay, abort, kill, pause, controlPlane, latency, bandwidth, stall, reset, partition, loss and dns; this is %d of them", n)
 	}
 	c.httpFault(at, f)
 	c.network(at, f)
@@ -82,13 +91,16 @@ func (c *checker) fault(at string, f *Fault) {
 	if f.ControlPlane != "" && f.ControlPlane != "stop" {
 		c.errorf("BAD-VALUE", at+".controlPlane", "the control plane can be told: stop")
 	}
+	if f.DNS != "" && f.DNS != "fail" {
+		c.errorf("BAD-VALUE", at+".dns", "names can be told: fail")
+	}
 }
 
 func (f *Fault) kinds() int {
 	n := 0
 	for _, set := range []bool{
 		f.Delay != nil, f.Abort != nil, f.Kill != nil, f.Pause != nil, f.ControlPlane != "",
-		f.Latency != nil, f.Bandwidth != nil, f.Stall != nil, f.Reset != nil,
+		f.Latency != nil, f.Bandwidth != nil, f.Stall != nil, f.Reset != nil, f.Partition != nil, f.Loss != nil, f.DNS != "",
 	} {
 		if set {
 			n++
@@ -139,8 +151,26 @@ func (f *Fault) NetworkKind() (kind string, n *Network) {
 		return "stall", f.Stall
 	case f.Reset != nil:
 		return "reset", f.Reset
+	case f.Partition != nil:
+		return "partition", f.Partition
+	case f.Loss != nil:
+		return "loss", f.Loss
 	}
 	return "", nil
+}
+
+// NeedsPods gives the kind of a fault that only a network of pods can have, or "".
+func (f *Fault) NeedsPods() string {
+	switch {
+	case f == nil:
+	case f.Partition != nil:
+		return "partition"
+	case f.Loss != nil:
+		return "loss"
+	case f.DNS != "":
+		return "dns"
+	}
+	return ""
 }
 
 func (c *checker) network(at string, f *Fault) {
@@ -166,6 +196,14 @@ func (c *checker) network(at string, f *Fault) {
 	}
 	if kind != "bandwidth" && n.Rate != 0 {
 		c.errorf("BAD-FAULT", at, "a %s has no rate; add a bandwidth", kind)
+	}
+	switch {
+	case kind != "loss" && n.Percent != nil:
+		c.errorf("BAD-FAULT", at, "a %s has no percent; add a loss", kind)
+	case kind == "loss" && n.Percent == nil:
+		c.errorf("MISSING-FIELD", at+".percent", "how many packets get lost? say percent: 5")
+	case kind == "loss" && (*n.Percent <= 0 || *n.Percent > 100):
+		c.errorf("BAD-VALUE", at+".percent", "a loss lies above 0 and at 100 per cent at most")
 	}
 }
 

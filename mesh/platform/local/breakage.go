@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,6 +18,8 @@ type Breakage struct {
 	ControlPlane bool `json:",omitempty"`
 	// Network is a fault between workloads that relays join.
 	Network *NetworkFault `json:",omitempty"`
+	// DNS makes questions for names fail. On pods alone.
+	DNS bool `json:",omitempty"`
 }
 
 // Processes are those of a workload.
@@ -31,6 +34,8 @@ type Processes struct {
 type NetworkFault struct {
 	Pair  Pair
 	Fault relay.Fault
+	// Loss drops so many of the packets, in per cent, in place of what a relay can do; 0 does not. On pods alone.
+	Loss float64 `json:",omitempty"`
 }
 
 // broken is a breakage in force.
@@ -51,8 +56,12 @@ func (l *Lab) Break(ctx context.Context, id string, b Breakage) (seen string, er
 		seen, err = l.breakProcesses(ctx, one, b.Pause, l.Pause, proc.Stopped)
 	case b.ControlPlane:
 		seen, err = "its process had ended", l.StopControlPlane(ctx)
+	case b.Network != nil && b.Network.Loss > 0:
+		err = l.dropPackets(id, b.Network)
 	case b.Network != nil:
 		err = l.breakNetwork(ctx, id, one)
+	case b.DNS:
+		_, err = l.net.failNames(true)
 	default:
 		return "", fmt.Errorf("nothing is named that could be broken")
 	}
@@ -140,6 +149,12 @@ func (l *Lab) Mend(ctx context.Context, id string) (seen string, err error) {
 		return "", l.Resume(ctx, one.instance, one.Pause.target())
 	case one.ControlPlane:
 		return "", l.StartControlPlane(ctx)
+	case one.DNS:
+		n, err := l.net.failNames(false)
+		return counted(n, "questions for names failed"), err
+	case one.Network.Loss > 0:
+		n, err := l.net.undrop(id)
+		return counted(n, "packets were dropped"), err
 	}
 	met := l.met(one.Network) - one.met
 	for _, r := range l.Relays(one.Network.Pair) {
@@ -152,6 +167,35 @@ func (l *Lab) Mend(ctx context.Context, id string) (seen string, err error) {
 		return fmt.Sprintf("the relay reset %d connections", met), nil
 	}
 	return fmt.Sprintf("callers sent %d times through the relay meanwhile", met), nil
+}
+
+// counted says how often something happened; nothing is no evidence.
+func counted(n uint64, what string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// dropPackets makes those between the workloads of a pair get lost, both ways.
+func (l *Lab) dropPackets(id string, n *NetworkFault) error {
+	met := false
+	for _, caller := range l.Instances() {
+		for _, called := range l.Instances() {
+			if !n.Pair.joins(caller, called) {
+				continue
+			}
+			met = true
+			if err := l.net.drop(id, caller, called, n.Loss); err != nil {
+				_, undo := l.net.undrop(id)
+				return errors.Join(err, undo)
+			}
+		}
+	}
+	if !met {
+		return fmt.Errorf("no workload is %q, or none %q: there is no network between them to break", n.Pair.From, n.Pair.To)
+	}
+	return nil
 }
 
 // MendAll undoes everything that is broken.

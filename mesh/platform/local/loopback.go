@@ -110,6 +110,10 @@ func reachByProxy(w *model.Workload, host string, port uint32, http bool) (strin
 // bootstrap binds what a sidecar sends to its own address, so that the receiving side knows the caller.
 func (b *block) bootstrap(o *envoy.BootstrapOptions, w *model.Workload) { o.SourceAddress = w.Address }
 
+func (b *block) drop(string, *Instance, *Instance, float64) error { return errNoNetwork }
+func (b *block) undrop(string) (uint64, error)                    { return 0, errNoNetwork }
+func (b *block) failNames(bool) (uint64, error)                   { return 0, errNoNetwork }
+
 // firstRelay keeps relays' addresses clear of sidecar and app.
 const firstRelay = 3
 

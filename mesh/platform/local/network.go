@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -48,8 +49,16 @@ type network interface {
 	// relay opens a relay from one workload to an address and port of another, at an address of its own that only the caller
 	// knows; k and n are their numbers.
 	relay(ctx context.Context, k, n int, caller, called *Instance, port string) (r *relay.Relay, address string, err error)
+	// drop makes a share of the packets between two workloads get lost, in per cent, until undrop of that id, which counts them.
+	drop(id string, a, b *Instance, percent float64) error
+	undrop(id string) (packets uint64, err error)
+	// failNames makes questions for names fail, or work again, and counts those that have failed since.
+	failNames(fail bool) (failed uint64, err error)
 	close() error
 }
+
+// errNoNetwork refuses what only a network of its own can do.
+var errNoNetwork = errors.New("loopback has no network of its own that could lose packets or names: use --platform pods")
 
 func (l *Lab) open(ctx context.Context) (network, error) {
 	if l.opts.Form == Pods {

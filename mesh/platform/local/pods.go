@@ -20,9 +20,12 @@ import (
 	"github.com/squallmesh/squall/mesh/xds/translate"
 )
 
-// The network of pods: the bridge has its first address, workloads have the ones after it. Each lab has a network of its own, so that
+// The network of pods: the bridge has its first address, workloads those from the seventeenth on. Each lab has a network of its own, so that
 // labs side by side have the same addresses.
 const podBlock = "198.18.64.0/18"
+
+// nodeAddresses is how many of the block's first are the node's own.
+const nodeAddresses = 16
 
 // passedPorts are those of a sidecar's own, to which Istio lets everybody (telemetry, health, metrics).
 var passedPorts = []uint16{15020, 15021, 15090}
@@ -38,6 +41,16 @@ type pods struct {
 	spaces  map[*Instance]*netns.Namespace
 	joined  int
 	relayed int
+	// drops are the ends at which packets get lost, by the fault's id.
+	drops map[string][]end
+	// failed is how many names had failed when they began to.
+	failed uint64
+}
+
+// end is where packets that come from somewhere are dropped, under the name of their fault there.
+type end struct {
+	space *netns.Namespace
+	name  string
 }
 
 func newPods(ctx context.Context, l *Lab) (*pods, error) {
@@ -46,7 +59,7 @@ func newPods(ctx context.Context, l *Lab) (*pods, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the network of the pods: %w", err)
 	}
-	p := &pods{node: node, first: first, names: &names{client: l.client}, spaces: map[*Instance]*netns.Namespace{}}
+	p := &pods{node: node, first: first, names: &names{client: l.client}, spaces: map[*Instance]*netns.Namespace{}, drops: map[string][]end{}}
 	at := net.JoinHostPort(first.String(), "53")
 	udp, err := node.ListenPacket(ctx, "udp4", at)
 	if err != nil {
@@ -63,12 +76,12 @@ func newPods(ctx context.Context, l *Lab) (*pods, error) {
 func (p *pods) form() Form             { return Pods }
 func (p *pods) capture() model.Capture { return model.CaptureRedirect }
 
-// room: the lower half of the block, less the network's and the bridge's address.
-func (p *pods) room() int { return 1<<13 - 2 }
+// room: half of the block.
+func (p *pods) room() int { return 1<<13 - nodeAddresses }
 
 func (p *pods) place(k int, w *model.Workload, _ []*model.Service) {
 	a := p.first
-	for range k + 1 {
+	for range k + nodeAddresses - 1 {
 		a = a.Next()
 	}
 	w.Address = a.String()
@@ -210,6 +223,52 @@ func (p *pods) relay(ctx context.Context, _, _ int, caller, called *Instance, po
 		},
 	})
 	return r, address, err
+}
+
+func (p *pods) drop(id string, a, b *Instance, percent float64) error {
+	for _, way := range [][2]*Instance{{a, b}, {b, a}} {
+		from, err := netip.ParseAddr(way[0].Address)
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		one := end{p.spaces[way[1]], fmt.Sprintf("drop%d", p.joined)}
+		p.joined++
+		p.mu.Unlock()
+		if one.space == nil {
+			continue
+		}
+		if err := one.space.Drop(one.name, from, percent); err != nil {
+			return fmt.Errorf("between %s and %s: %w", a.Name, b.Name, err)
+		}
+		p.mu.Lock()
+		p.drops[id] = append(p.drops[id], one)
+		p.mu.Unlock()
+	}
+	return nil
+}
+
+func (p *pods) undrop(id string) (packets uint64, err error) {
+	p.mu.Lock()
+	ends := p.drops[id]
+	delete(p.drops, id)
+	p.mu.Unlock()
+	for _, one := range ends {
+		n, e := one.space.Undrop(one.name)
+		if errors.Is(e, netns.ErrClosed) { // scaled away meanwhile
+			e = nil
+		}
+		packets, err = packets+n, errors.Join(err, e)
+	}
+	return packets, err
+}
+
+func (p *pods) failNames(fail bool) (uint64, error) {
+	p.dns.Refuse(fail)
+	n := p.dns.Refused()
+	since := n - p.failed
+	p.failed = n
+	return since, nil
 }
 
 func (p *pods) close() error {

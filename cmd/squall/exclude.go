@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/scenarios/live"
+)
+
+// exclusion is a scenario that was not run, because the platform lacks what it needs.
+type exclusion struct {
+	Name string `json:"name"`
+	// At is the line that needs it, as file:line:col.
+	At     string `json:"at"`
+	Reason string `json:"reason"`
+}
+
+// possible leaves out the scenarios of folders that a platform refuses: they do not count. One that was named by itself is an error,
+// and so is a folder of which nothing is left.
+func possible(env *environment, form local.Form, jobs []job) (left []job, out []exclusion, err error) {
+	var problems diag.List
+	for _, j := range jobs {
+		refused := live.Refused(j.file, form)
+		switch {
+		case len(refused) == 0:
+			left = append(left, j)
+		case j.among:
+			first := refused[0]
+			out = append(out, exclusion{Name: j.file.Metadata.Name, At: first.Pos.String(), Reason: first.Message})
+			_, _ = fmt.Fprintf(env.stderr, "%s is left out: %s\n", j.file.Metadata.Name, first)
+		default:
+			problems.Add(refused...)
+		}
+	}
+	if len(left) == 0 && len(out) > 0 {
+		problems.Errorf("NOTHING-LEFT", diag.Pos{}, "this platform refuses every scenario that was named")
+	}
+	return left, out, problems.Err()
+}
