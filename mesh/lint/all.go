@@ -14,7 +14,7 @@ func All() []Rule {
 		{"DELAY-OUTSIDE-TIMEOUT", "A delay that is not shorter than the timeout of its own route.", "The timeout begins when the request is sent, after the delay.", "", delayOutsideTimeout},
 		{"EJECTION-ROUNDED", "A baseEjectionTime below the interval.", "Hosts come back only at the sweeps, one each interval.", "", ejectionRounded},
 		{"EMPTY-SUBSET", "A subset that gets requests and has no endpoint.", "Its requests get 503 with the flag UH.", "", emptySubset},
-		{"FAILOVER-WITHOUT-OUTLIER", "Failover between localities without outlierDetection.", "Istio makes priorities only where ejections can empty one.", "", failoverWithoutOutlier},
+		{"FAILOVER-WITHOUT-OUTLIER", "Failover between localities without outlierDetection.", "Istio makes priorities only where ejections can empty one.", "locality", failoverWithoutOutlier},
 		{"FAULT-ZERO", "A fault at 0 per cent.", "It hits no request.", "", faultZero},
 		{"GATEWAY-SELECTS-NOTHING", "A gateway whose selector no gateway proxy has.", "It opens no port.", "", gatewaySelectsNothing},
 		{"HASH-ACROSS-WEIGHTS", "consistentHash behind several weighted destinations.", "The weights draw anew for each request, before the hash.", "", hashAcrossWeights},

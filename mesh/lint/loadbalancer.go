@@ -25,15 +25,23 @@ func hashAcrossWeights(p *pass) {
 }
 
 // failoverWithoutOutlier finds failover that never comes about: Istio makes priorities only where ejections can empty one.
+// Settings that neither distribute nor switch localities off are for failover, also without a rule of their own.
 func failoverWithoutOutlier(p *pass) {
 	for _, c := range p.clusters {
 		lb := c.policy.LoadBalancer
-		if lb == nil || lb.Locality == nil || lb.Locality.Disabled || c.policy.Outlier != nil {
+		if lb == nil || lb.Locality == nil || lb.Locality.Disabled || len(lb.Locality.Distribute) > 0 || c.policy.Outlier != nil {
 			continue
 		}
-		if n := len(lb.Locality.Failover) + len(lb.Locality.FailoverPriority); n > 0 {
-			p.report(c.at("loadBalancer.localityLbSetting"), "add outlierDetection to the same policy",
-				"nothing fails over for %s: its %d rules of failover count only beside outlierDetection, without which all localities are one", c.name(), n)
-		}
+		p.report(c.at("loadBalancer.localityLbSetting"), "add outlierDetection to the same policy",
+			"nothing fails over for %s: Istio makes priorities of localities only beside outlierDetection, so that all its %s are asked alike, wherever they are",
+			c.name(), endpoints(c.hosts))
 	}
+}
+
+// endpoints counts them in words, as far as they are known.
+func endpoints(n int) string {
+	if n == 0 {
+		return "endpoints"
+	}
+	return counted(n, "1 endpoint", "endpoints")
 }
