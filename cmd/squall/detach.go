@@ -36,23 +36,25 @@ func detach(ctx context.Context, env *environment, name string) error {
 	if err := c.Start(); err != nil {
 		return broken(fmt.Errorf("start the lab: %w", err))
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
+	ended := make(chan int, 1)
+	go func() {
+		_ = c.Wait()
+		ended <- c.ProcessState.ExitCode()
+	}()
 	tick := time.NewTicker(detachPoll)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			_ = c.Process.Signal(syscall.SIGTERM)
-			_ = <-ended
+			<-ended
 			return errors.Join(context.Cause(ctx), os.Remove(path))
-		case err := <-ended:
+		case code := <-ended:
 			said, _ := os.ReadFile(path) //nolint:gosec // our own log
 			_, _ = env.stderr.Write(said)
 			_ = os.Remove(path)
-			var exit *exec.ExitError
-			if errors.As(err, &exit) && exit.ExitCode() > 0 {
-				return &exitError{code: exit.ExitCode()}
+			if code > 0 {
+				return &exitError{code: code}
 			}
 			return broken(errors.New("the lab ended before it was up"))
 		case <-tick.C:
