@@ -189,6 +189,9 @@ func faultExamples() []example {
 		{"bandwidth", `{at: 2s, for: 2s, fault: {bandwidth: {from: productpage, to: reviews, rate: 64kB/s}}}`},
 		{"stall", `{at: 2s, for: 2s, fault: {stall: {from: reviews, to: ratings}}}`},
 		{"reset", `{at: 2s, for: 2s, fault: {reset: {to: ratings}}}`},
+		{"partition", `{at: 2s, for: 2s, fault: {partition: {from: reviews, to: ratings}}}`},
+		{"loss", `{at: 2s, for: 2s, fault: {loss: {from: reviews, to: ratings, percent: 5}}}`},
+		{"dns", `{at: 2s, for: 2s, fault: {dns: fail}}`},
 	}
 }
 
@@ -263,7 +266,8 @@ var beside = map[string][]string{
 // alien are the fields of a fault's type that another fault uses.
 var alien = map[string][]string{
 	"delay": {"status", "grpcStatus"}, "abort": {"fixed"},
-	"latency": {"rate"}, "bandwidth": {"fixed", "jitter"}, "stall": {"fixed", "jitter", "rate"}, "reset": {"fixed", "jitter", "rate"},
+	"latency": {"rate", "percent"}, "bandwidth": {"fixed", "jitter", "percent"}, "stall": {"fixed", "jitter", "rate", "percent"},
+	"reset": {"fixed", "jitter", "rate", "percent"}, "partition": {"fixed", "jitter", "rate", "percent"}, "loss": {"fixed", "jitter", "rate"},
 }
 
 func section(b *strings.Builder, docs map[string]typeDoc, kinds []field, e example) {
