@@ -52,7 +52,7 @@ type Options struct {
 	// Env is the environment. Envoy itself needs none.
 	Env []string
 	// Fork is that of [proc.Spec].
-	Fork func(start func())
+	Fork func(start func() error) error
 	// ExtraArgs follow the flags that Start chooses.
 	ExtraArgs []string
 }

@@ -79,32 +79,18 @@ func current() (*os.File, error) {
 	return f, nil
 }
 
-// Run runs f on the namespace's thread: what f forks lives in the namespace, and dies with it. f must not block for long: others
-// wait. After Close it runs on no thread in particular.
-func (n *Namespace) Run(f func()) {
-	done := make(chan struct{})
+// Do runs f on the namespace's thread: what f forks lives in the namespace, and dies with it. f must not block for long: others
+// wait. After Close it does not run.
+func (n *Namespace) Do(f func() error) error {
+	result := make(chan error, 1)
 	n.mu.Lock()
 	if n.closed {
 		n.mu.Unlock()
-		f()
-		return
-	}
-	n.jobs <- func() { defer close(done); f() }
-	n.mu.Unlock()
-	<-done
-}
-
-// Do is Run for what can fail. After Close nothing runs.
-func (n *Namespace) Do(f func() error) error {
-	n.mu.Lock()
-	closed := n.closed
-	n.mu.Unlock()
-	if closed {
 		return ErrClosed
 	}
-	var err error
-	n.Run(func() { err = f() })
-	return err
+	n.jobs <- func() { result <- f() }
+	n.mu.Unlock()
+	return <-result
 }
 
 // Close gives the namespace up. It lives on as long as a process or a connection is in it.

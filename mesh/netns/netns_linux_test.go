@@ -139,13 +139,14 @@ func TestTheSidecarReachesItsApp(t *testing.T) {
 	require.NoError(t, a.Capture(netns.Capture{Outbound: 15001, Inbound: 15006, Source: netip.MustParseAddr("127.0.0.6")}))
 	var got []byte
 	// A process of the namespace can choose its address.
-	a.Run(func() {
+	require.NoError(t, a.Do(func() error {
 		c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 6)}}).Dial("tcp4", "198.18.64.2:9080")
-		if err == nil {
-			got, _ = io.ReadAll(c)
-			_ = c.Close()
+		if err != nil {
+			return err
 		}
-	})
+		got, err = io.ReadAll(c)
+		return errors.Join(err, c.Close())
+	}))
 	require.Equal(t, "app for 198.18.64.2:9080 from 127.0.0.6\n", string(got))
 }
 
@@ -155,22 +156,21 @@ func TestProcessesSeeTheirNamespace(t *testing.T) {
 	hosts := filepath.Join(t.TempDir(), "hosts")
 	require.NoError(t, os.WriteFile(hosts, []byte("198.18.64.2 me\n"), 0o600))
 	require.NoError(t, a.Bind(hosts, "/etc/hosts"))
-	see := func(run func(func())) string {
+	see := func(run func(func() error) error) string {
 		cmd := exec.Command("sh", "-c", "cat /etc/hosts /proc/net/dev")
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
-		run(func() { err = cmd.Start() })
-		require.NoError(t, err)
+		require.NoError(t, run(cmd.Start))
 		data, err := io.ReadAll(out)
 		require.NoError(t, err)
 		require.NoError(t, cmd.Wait())
 		return string(data)
 	}
-	inside := see(a.Run)
+	inside := see(a.Do)
 	require.Contains(t, inside, "198.18.64.2 me")
 	require.Contains(t, inside, "eth0")
-	require.NotContains(t, see(func(f func()) { f() }), "198.18.64.2 me", "the program itself sees its own files")
-	require.NotContains(t, see(node.Run), "198.18.64.2 me")
+	require.NotContains(t, see(func(f func() error) error { return f() }), "198.18.64.2 me", "the program itself sees its own files")
+	require.NotContains(t, see(node.Do), "198.18.64.2 me")
 }
 
 func TestAClosedNamespaceRefuses(t *testing.T) {

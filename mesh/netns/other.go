@@ -39,9 +39,6 @@ func Init([]string, []string) int { return 1 }
 // Check refuses.
 func Check() error { return ErrUnsupported }
 
-// Run runs f.
-func (*Namespace) Run(f func()) { f() }
-
 // Do refuses.
 func (*Namespace) Do(func() error) error { return ErrUnsupported }
 

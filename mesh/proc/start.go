@@ -31,9 +31,9 @@ type Spec struct {
 	TailLines int
 	// ExtraFiles are inherited as file descriptors 3 and up.
 	ExtraFiles []*os.File
-	// Fork runs the start on the thread that shall be the parent: the process gets that thread's namespaces, and dies with it. nil
-	// takes the owner's own.
-	Fork func(start func())
+	// Fork runs the start on the thread that shall be the parent: the process gets that thread's namespaces, and dies with it. It
+	// returns what start does, or why it was not run. nil takes the owner's own.
+	Fork func(start func() error) error
 }
 
 // DefaultTailLines is how many lines of output are kept if Spec.TailLines is 0.
@@ -82,11 +82,10 @@ func (o *Owner) start(spec Spec) (*Process, error) {
 	dieWithParent(cmd.SysProcAttr)
 
 	startErr := make(chan error)
-	start := func() { startErr <- cmd.Start() }
 	if spec.Fork != nil {
-		go spec.Fork(start)
+		go func() { startErr <- spec.Fork(cmd.Start) }()
 	} else {
-		o.forks <- start
+		o.forks <- func() { startErr <- cmd.Start() }
 	}
 	if err := <-startErr; err != nil {
 		return nil, errors.Join(err, out.Close())

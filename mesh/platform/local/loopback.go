@@ -85,10 +85,10 @@ func (b *block) variables(w *model.Workload) map[string]string {
 	return map[string]string{"HTTP_PROXY": proxy, "http_proxy": proxy, "HTTPS_PROXY": proxy, "https_proxy": proxy}
 }
 
-func (b *block) enter(context.Context, *Instance) error { return nil }
-func (b *block) leave(*Instance) error                  { return nil }
-func (b *block) fork(*Instance) func(func())            { return nil }
-func (b *block) dial(*Instance) Dial                    { return nil }
+func (b *block) enter(context.Context, *Instance) error  { return nil }
+func (b *block) leave(*Instance) error                   { return nil }
+func (b *block) fork(*Instance) func(func() error) error { return nil }
+func (b *block) dial(*Instance) Dial                     { return nil }
 
 func (b *block) reach(_ context.Context, w *model.Workload, host string, port uint32, http bool) (string, error) {
 	return reachByProxy(w, host, port, http)

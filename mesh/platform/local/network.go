@@ -39,7 +39,7 @@ type network interface {
 	enter(ctx context.Context, i *Instance) error
 	leave(i *Instance) error
 	// fork runs the start of a process where the workload is; nil is anywhere.
-	fork(i *Instance) func(func())
+	fork(i *Instance) func(start func() error) error
 	// dial connects from where a workload is; nil is where its load comes from. A nil Dial is anybody's.
 	dial(i *Instance) Dial
 	// reach gives the address that a workload's app connects to when it calls a service's host and port.

@@ -20,12 +20,12 @@ import (
 	"github.com/squallmesh/squall/mesh/xds/translate"
 )
 
-// The network of pods: the bridge has its first address, workloads those from the seventeenth on. Each lab has a network of its own, so that
+// The network of pods: the bridge has its first address, workloads those after the node's own. Each lab has a network of its own, so that
 // labs side by side have the same addresses.
 const podBlock = "198.18.64.0/18"
 
-// nodeAddresses is how many of the block's first are the node's own.
-const nodeAddresses = 16
+// nodeAddresses is how many of the block are the node's own: the first, which names the network, the bridge's, and some in reserve.
+const nodeAddresses = 17
 
 // passedPorts are those of a sidecar's own, to which Istio lets everybody (telemetry, health, metrics).
 var passedPorts = []uint16{15020, 15021, 15090}
@@ -174,7 +174,13 @@ func (p *pods) leave(i *Instance) error {
 	return ns.Close()
 }
 
-func (p *pods) fork(i *Instance) func(func()) { return p.space(i).Run }
+func (p *pods) fork(i *Instance) func(func() error) error {
+	ns := p.space(i)
+	if ns == nil {
+		return func(func() error) error { return netns.ErrClosed }
+	}
+	return ns.Do
+}
 
 // dial connects as the workload's app does, whose connections are redirected; for nil, as somebody beside the pods.
 func (p *pods) dial(i *Instance) Dial {
