@@ -19,9 +19,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // start answers for one name, and gives the server's address, which is the same over UDP and TCP.
 func start(t *testing.T) (*mesh.Server, string) {
 	t.Helper()
-	udp, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	var lc net.ListenConfig
+	udp, err := lc.ListenPacket(t.Context(), "udp4", "127.0.0.1:0")
 	require.NoError(t, err)
-	tcp, err := net.Listen("tcp4", udp.LocalAddr().String())
+	tcp, err := lc.Listen(t.Context(), "tcp4", udp.LocalAddr().String())
 	require.NoError(t, err)
 	s := mesh.Serve(udp, tcp, func(_ context.Context, host string) (netip.Addr, bool) {
 		return netip.MustParseAddr("198.18.32.7"), strings.EqualFold(host, "ratings.default.svc.cluster.local")

@@ -25,7 +25,7 @@ type Workload struct {
 	// ProxyPort is where the sidecar takes HTTP proxy requests (capture: proxy); 0 without.
 	ProxyPort uint32
 	// Relays gives, for addresses of endpoints, the address to dial in their place: a relay carries what goes there, so that
-	// the network between the two can be broken (capture: proxy). Ports stay the same.
+	// the network between the two can be broken. Ports stay the same.
 	Relays map[string]string
 	// NotReady keeps the workload out of all endpoints; its proxy has its configuration all the same.
 	NotReady bool

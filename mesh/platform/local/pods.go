@@ -272,6 +272,8 @@ func (p *pods) undrop(id string) (packets uint64, err error) {
 func (p *pods) failNames(fail bool) (uint64, error) {
 	p.dns.Refuse(fail)
 	n := p.dns.Refused()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	since := n - p.failed
 	p.failed = n
 	return since, nil
