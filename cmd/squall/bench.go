@@ -38,6 +38,7 @@ var benchParts = []struct {
 	{"ready", (*bench).ready},
 	{"catalogue", (*bench).catalogue},
 	{"loadgen", (*bench).loadgen},
+	{"sim", (*bench).sim},
 }
 
 func benchNames() []string {

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/squallmesh/squall/mesh/sim/des/hold"
+)
+
+const (
+	simPending = 10_000
+	// simRounds of simEvents each are measured: short ones, so that the median is of a core that nobody else disturbed much.
+	simRounds, simEvents = 31, 1_000_000
+)
+
+// sim measures the kernel of the simulator by itself.
+func (b *bench) sim(ctx context.Context) error {
+	m := hold.New(simPending, 1)
+	m.Run(simEvents)
+	runtime.GC() // what other parts left is not the kernel's
+	var rates []float64
+	for range simRounds {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		before := processorTime()
+		m.Run(simEvents)
+		rates = append(rates, simEvents/(processorTime()-before).Seconds())
+	}
+	slices.Sort(rates)
+	b.add("sim.kernel_events_per_second", median(rates), "1/s", fmt.Sprintf(
+		"hold model, %d pending events, per second of processor time; median of %d rounds, the best %.1f million; target: at least 20 million",
+		simPending, simRounds, rates[len(rates)-1]/1e6))
+	return nil
+}
