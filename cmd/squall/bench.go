@@ -13,6 +13,7 @@ import (
 
 	loadbench "github.com/squallmesh/squall/loadgen/bench"
 	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/platform/local"
 )
 
 // figure is one line of bench.jsonl.
@@ -36,6 +37,7 @@ var benchParts = []struct {
 	{"inplace", (*bench).inPlace},
 	{"hosts", (*bench).hosts},
 	{"ready", (*bench).ready},
+	{"platform", (*bench).platforms},
 	{"catalogue", (*bench).catalogue},
 	{"loadgen", (*bench).loadgen},
 	{"sim", (*bench).sim},
@@ -81,8 +83,10 @@ that saw none, which makes the measurement void. Times never do.`,
 }
 
 type bench struct {
-	env                  *environment
-	binary               envoy.Binary
+	env    *environment
+	binary envoy.Binary
+	// form is what labs stand on; empty is loopback.
+	form                 local.Form
 	flips, listenerFlips int
 	figures              []figure
 	wrong                []string

@@ -26,7 +26,7 @@ func (b *bench) withLab(ctx context.Context, app string, workers int, rules []co
 	defer func() { err = errors.Join(err, owner.Close()) }()
 	lab, err := local.Start(ctx, local.Options{
 		Squall: b.env.self, Envoy: b.binary, Owner: owner, Dir: tmp, App: a, AppDir: dir, Rules: rules, Concurrency: workers,
-		Env: appEnvironment(b.env), Exact: true, DrainTime: time.Second,
+		Env: appEnvironment(b.env), Exact: true, DrainTime: time.Second, Form: b.form,
 	})
 	if err != nil {
 		return err
