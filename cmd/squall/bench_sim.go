@@ -11,8 +11,8 @@ import (
 
 const (
 	simPending = 10_000
-	// simRounds of simEvents each are measured: short ones, so that the median is of a core that nobody else disturbed much.
-	simRounds, simEvents = 31, 1_000_000
+	// simRounds of simEvents each are measured: long enough for a system that counts processor time in ticks of some milliseconds.
+	simRounds, simEvents = 15, 3_000_000
 )
 
 // sim measures the kernel of the simulator by itself.

@@ -87,14 +87,18 @@ func (k *Kernel) Next(until time.Duration) (Event, bool) {
 		if !ok {
 			return Event{}, false
 		}
-		if it.timer && !k.timers.expire(&it) {
-			continue
+		e := Event{At: time.Duration(it.at), Who: it.who, Kind: it.kind}
+		if it.timer {
+			var live bool
+			if e.Kind, e.Who, live = k.timers.expire(it.who); !live {
+				continue
+			}
 		}
 		if k.fired == k.budget {
 			k.err = fmt.Errorf("%w: %d events by %v of virtual time", ErrBudget, k.budget, k.Now())
 			return Event{}, false
 		}
 		k.fired++
-		return Event{At: time.Duration(it.at), Who: it.who, Kind: it.kind}, true
+		return e, true
 	}
 }

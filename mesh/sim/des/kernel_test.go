@@ -52,6 +52,9 @@ func TestEventsComeAsFromASortedList(t *testing.T) {
 					list = slices.Insert(list, i, e)
 				}
 				for range 4000 {
+					if r.IntN(50) == 0 {
+						k.sweep() // at any time, it changes nothing that shows
+					}
 					switch op := r.IntN(10); {
 					case op < 3:
 						schedule(false)
@@ -237,4 +240,24 @@ func TestNothingIsAllocated(t *testing.T) {
 	}
 	require.Zero(t, testing.AllocsPerRun(1, run))
 	require.Greater(t, k.Fired(), uint64(100_000))
+}
+
+// The most chunks are needed when items lie in as many buckets as they can.
+func TestWhatIsReservedIsEnough(t *testing.T) {
+	const n = 300
+	k := New(0)
+	k.queue.reserve(n)
+	calls, i := 0, 0
+	require.Zero(t, testing.AllocsPerRun(1, func() {
+		if calls++; calls == 1 {
+			return
+		}
+		for level := range levels {
+			for digit := 1; digit < digits && i < n; digit++ {
+				k.At(time.Duration(digit)<<(digitBits*level), 0, 0)
+				i++
+			}
+		}
+	}))
+	require.Equal(t, n, k.Pending())
 }

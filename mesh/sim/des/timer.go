@@ -45,9 +45,20 @@ func (k *Kernel) Cancel(t Timer) bool {
 		return false
 	}
 	if k.timers.dead > fewDead && k.timers.dead > k.queue.size/2 {
-		k.queue.sweep(func(it item) bool { return it.timer && !k.timers.slots[it.who].live && k.timers.release(it.who) })
+		k.sweep()
 	}
 	return true
+}
+
+// sweep throws away what was cancelled.
+func (k *Kernel) sweep() {
+	k.queue.sweep(func(it item) bool {
+		dead := it.timer && !k.timers.slots[it.who].live
+		if dead {
+			k.timers.release(it.who)
+		}
+		return dead
+	})
 }
 
 func (ts *timers) reserve(n int) {
@@ -82,25 +93,22 @@ func (ts *timers) cancel(t Timer) bool {
 	return true
 }
 
-// expire frees the slot of an item that left the queue. If it was not cancelled, it puts in what the timer was for and returns true.
-func (ts *timers) expire(it *item) bool {
-	i := it.who
+// expire frees a slot whose item left the queue. It returns what its timer was for, and false if that was cancelled.
+func (ts *timers) expire(i uint32) (kind Kind, who uint32, live bool) {
 	s := &ts.slots[i]
 	if !s.live {
 		ts.release(i)
-		return false
+		return 0, 0, false
 	}
-	it.kind, it.who = s.kind, s.who
 	s.live = false
 	ts.reuse(i)
-	return true
+	return s.kind, s.who, true
 }
 
 // release frees the slot of a cancelled timer.
-func (ts *timers) release(i uint32) bool {
+func (ts *timers) release(i uint32) {
 	ts.dead--
 	ts.reuse(i)
-	return true
 }
 
 // reuse gives a slot to later timers, unless its generations are used up: then a very old Timer could name a new event.

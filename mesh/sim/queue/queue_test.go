@@ -98,3 +98,26 @@ func TestSharingOnTwoProcessors(t *testing.T) {
 	require.EqualValues(t, 9, s.Done(at))
 	require.Panics(t, func() { NewSharing(0) })
 }
+
+func TestJobsThatEndTogetherGoInOrderOfArrival(t *testing.T) {
+	s := NewSharing(1)
+	for who := range uint32(20) {
+		s.Arrive(0, who, time.Second)
+	}
+	for who := range uint32(20) {
+		at, _ := s.Next()
+		require.Equal(t, 20*time.Second, at)
+		require.Equal(t, who, s.Done(at))
+	}
+}
+
+// A nanosecond is lost beside years in a floating-point number, unless an empty station starts anew.
+func TestAStationKeepsItsPrecision(t *testing.T) {
+	s := NewSharing(1)
+	s.Arrive(0, 0, 1<<60)
+	at, _ := s.Next()
+	s.Done(at)
+	s.Arrive(at, 1, 1)
+	next, _ := s.Next()
+	require.Equal(t, at+1, next)
+}
