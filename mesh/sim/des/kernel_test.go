@@ -242,20 +242,29 @@ func TestNothingIsAllocated(t *testing.T) {
 	require.Greater(t, k.Fired(), uint64(100_000))
 }
 
-// The most chunks are needed when items lie in as many buckets as they can.
+// Chunks are reserved for the worst places in which items can lie: all due now, where they are popped and pushed at the same time, all
+// in one bucket that is spread, and swept.
 func TestWhatIsReservedIsEnough(t *testing.T) {
 	const n = 300
 	k := New(0)
 	k.queue.reserve(n)
-	calls, i := 0, 0
+	calls := 0
 	require.Zero(t, testing.AllocsPerRun(1, func() {
 		if calls++; calls == 1 {
 			return
 		}
-		for level := range levels {
-			for digit := 1; digit < digits && i < n; digit++ {
-				k.At(time.Duration(digit)<<(digitBits*level), 0, 0)
-				i++
+		for i := range uint32(n) {
+			k.At(0, 0, i)
+		}
+		for range 50 * n { // all at one moment, then all at the next
+			e, _ := k.Next(Forever)
+			k.After(time.Duration(k.Fired()/(10*n)%2), 0, e.Who)
+		}
+		for i := range time.Duration(50 * n) { // rounds that are far apart and spread
+			e, _ := k.Next(Forever)
+			k.At((i/n+2)<<40+i*i%1000, 0, e.Who)
+			if i%100 == 0 {
+				k.sweep()
 			}
 		}
 	}))

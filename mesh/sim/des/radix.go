@@ -39,36 +39,36 @@ type radix struct {
 // chunkItems makes a chunk four cache lines.
 const chunkItems = 15
 
-// chunk is a piece of a bucket. Buckets pass chunks on to each other, so that no memory is allocated once there are enough for the
-// largest number of items that there ever were.
+// chunk is a piece of a bucket. Each bucket keeps one and gets more from spare, so that no memory is allocated once there are enough for
+// the largest number of items that there ever were.
 type chunk struct {
 	items [chunkItems]item
 	next  *chunk
 }
 
-// bucket is a list of chunks, which are full but for the last one.
+// bucket is a list of chunks, which are full but for the final one. That has n items.
 type bucket struct {
 	first, final *chunk
-	// n is the number of items in the final chunk. It is chunkItems if there is none, so that an empty bucket looks full to put.
-	n int
+	n            int
 }
 
-// none is the empty bucket.
-var none = bucket{n: chunkItems}
-
 func (q *radix) init() {
-	q.due = none
+	own := make([]chunk, levels*digits+1)
+	q.due.keep(&own[levels*digits])
 	for level := range q.buckets {
 		for digit := range q.buckets[level] {
-			q.buckets[level][digit] = none
+			q.buckets[level][digit].keep(&own[level*digits+digit])
 		}
 	}
 }
 
-// reserve makes spare chunks for n items however they lie: all chunks full, and one more in each bucket that has any. Due has a second
-// one that is partly popped, and one is being spread.
+// keep makes a bucket empty, with a chunk.
+func (b *bucket) keep(c *chunk) { b.first, b.final, b.n = c, c, 0 }
+
+// reserve makes spare chunks for n items however they lie. Besides full ones that is one for the first chunk of due, which is partly
+// popped, one for that of a bucket that is being spread, and one for a bucket that is being swept.
 func (q *radix) reserve(n int) {
-	for range n/chunkItems + min(n, levels*digits) + 2 {
+	for range n/chunkItems + 3 {
 		q.release(new(chunk))
 	}
 }
@@ -88,6 +88,10 @@ func (q *radix) put(it item) {
 		q.occupied |= 1 << level
 		b = &q.buckets[level][digit]
 	}
+	b.push(q, it)
+}
+
+func (b *bucket) push(q *radix, it item) {
 	if b.n == chunkItems {
 		q.extend(b)
 	}
@@ -96,18 +100,19 @@ func (q *radix) put(it item) {
 }
 
 func (q *radix) extend(b *bucket) {
+	c := q.take()
+	b.final.next = c
+	b.final, b.n = c, 0
+}
+
+// take returns a spare chunk.
+func (q *radix) take() *chunk {
 	c := q.spare
 	if c == nil {
-		c = new(chunk)
-	} else {
-		q.spare, c.next = c.next, nil
+		return new(chunk)
 	}
-	if b.final == nil {
-		b.first = c
-	} else {
-		b.final.next = c
-	}
-	b.final, b.n = c, 0
+	q.spare, c.next = c.next, nil
+	return c
 }
 
 // release makes a chunk spare and returns the one that followed.
@@ -120,7 +125,7 @@ func (q *radix) release(c *chunk) (next *chunk) {
 // pop takes the earliest item that is due before a time, and moves last to it. Without one it changes nothing: what is pushed
 // afterwards may be earlier than what is waiting.
 func (q *radix) pop(before uint64) (item, bool) {
-	if q.due.first == nil && !q.advance(before) || q.last >= before {
+	if q.due.n == 0 && !q.advance(before) || q.last >= before {
 		return item{}, false
 	}
 	c := q.due.first
@@ -128,9 +133,10 @@ func (q *radix) pop(before uint64) (item, bool) {
 	q.head++
 	q.size--
 	switch {
-	case c == q.due.final && q.head == q.due.n:
-		q.release(c)
-		q.due, q.head = none, 0
+	case c == q.due.final:
+		if q.head == q.due.n {
+			q.due.n, q.head = 0, 0
+		}
 	case q.head == chunkItems:
 		q.due.first, q.head = q.release(c), 0
 	}
@@ -158,17 +164,23 @@ func (q *radix) advance(before uint64) bool {
 		return false
 	}
 	q.last = earliest
-	taken := *b
-	q.clear(level, digit)
+	if q.filled[level] &^= 1 << digit; q.filled[level] == 0 {
+		q.occupied &^= 1 << level
+	}
 	if alone {
-		q.due = taken
+		q.due, *b = *b, q.due
 		return true
 	}
-	for c := taken.first; c != nil; c = q.release(c) {
-		for i := range taken.in(c) {
+	c := b.first
+	for ; c != b.final; c = q.release(c) {
+		for i := range c.items {
 			q.put(c.items[i])
 		}
 	}
+	for i := range b.n {
+		q.put(c.items[i])
+	}
+	b.keep(c)
 	return true
 }
 
@@ -180,39 +192,36 @@ func (b *bucket) in(c *chunk) int {
 	return chunkItems
 }
 
-// clear forgets a bucket's items.
-func (q *radix) clear(level, digit int) {
-	q.buckets[level][digit] = none
-	if q.filled[level] &^= 1 << digit; q.filled[level] == 0 {
-		q.occupied &^= 1 << level
-	}
-}
-
 // sweep takes out the items for which drop is true, and keeps the order of the others.
 func (q *radix) sweep(drop func(item) bool) {
-	taken, head := q.due, q.head
-	q.due, q.head = none, 0
-	q.sift(taken, head, drop)
+	q.sift(&q.due, q.head, drop)
+	q.head = 0
 	for level := range q.buckets {
 		for filled := q.filled[level]; filled != 0; filled &= filled - 1 {
 			digit := bits.TrailingZeros64(filled)
-			taken := q.buckets[level][digit]
-			q.clear(level, digit)
-			q.sift(taken, 0, drop)
+			if b := &q.buckets[level][digit]; !q.sift(b, 0, drop) {
+				q.filled[level] &^= 1 << digit
+			}
+		}
+		if q.filled[level] == 0 {
+			q.occupied &^= 1 << level
 		}
 	}
 }
 
-// sift puts back what is to stay of a bucket that was taken out, from a place in its first chunk on. It goes where it was.
-func (q *radix) sift(taken bucket, from int, drop func(item) bool) {
+// sift is sweep for a bucket, whose items begin at a place in its first chunk. It returns whether any are left.
+func (q *radix) sift(b *bucket, from int, drop func(item) bool) bool {
+	taken := *b
+	b.keep(q.take())
 	for c := taken.first; c != nil; c = q.release(c) {
 		for _, it := range c.items[from:taken.in(c)] {
 			if drop(it) {
 				q.size--
 			} else {
-				q.put(it)
+				b.push(q, it)
 			}
 		}
 		from = 0
 	}
+	return b.n > 0
 }
