@@ -4,6 +4,7 @@ GO       ?= go
 SQUALL   := bin/squall
 OUT      ?= out/scenarios
 PARALLEL ?= 2
+VERSION  ?= $(shell git describe --tags --always --dirty)
 PLATFORM ?= auto
 NAME     ?= baseline
 
@@ -13,7 +14,7 @@ RACE := ./mesh/xds/... ./mesh/proc/... ./mesh/telemetry/... ./loadgen ./loadgen/
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build envoy scenarios scenario mutants test lint fmt bench clean
+.PHONY: help release build envoy scenarios scenario mutants test lint fmt bench clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +50,14 @@ fmt: ## Format the code as the linters want it
 bench: build envoy ## Measure: one JSON object per figure in out/bench.jsonl
 	@mkdir -p out
 	$(SQUALL) bench --out out/bench.jsonl
+
+release: ## Build the program for Linux and macOS with checksums, into out/release; VERSION=from git
+	rm -rf out/release && mkdir -p out/release
+	for platform in linux/amd64 linux/arm64 darwin/arm64; do \
+		name=squall-$(VERSION)-$${platform%/*}-$${platform#*/}; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o out/release/$$name ./cmd/squall || exit 1; \
+	done
+	cd out/release && sha256sum squall-* > SHA256SUMS && cat SHA256SUMS
 
 clean: ## Remove what was built and written here; Envoy stays in the user's cache
 	rm -rf bin out
