@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/squallmesh/squall/mesh/envoy"
-	"github.com/squallmesh/squall/reports"
 	"github.com/squallmesh/squall/scenarios/compare"
 	"github.com/squallmesh/squall/scenarios/record"
 )
@@ -64,18 +64,13 @@ func regressed(env *environment, what string, before map[string]*record.Run, run
 
 // withOtherEnvoy runs the jobs again with another Envoy, into a folder of its own, and compares: did anything get worse?
 func withOtherEnvoy(ctx context.Context, env *environment, f runFlags, other envoy.Binary, jobs []job, runs []*record.Run) (worse int, err error) {
-	jobs = append([]job(nil), jobs...)
+	jobs = slices.Clone(jobs)
 	for i := range jobs {
 		if jobs[i].bundle != "" {
 			jobs[i].bundle = filepath.Join(f.out, "compare-envoy", filepath.Base(jobs[i].bundle))
 		}
 	}
-	again, err := runJobs(ctx, env, f, other, jobs, func(j job, run *record.Run) error {
-		if err := reports.Text(env.stdout, run, false); err != nil {
-			return err
-		}
-		return writeBundle(j.bundle, run)
-	})
+	again, err := runJobs(ctx, env, f, other, jobs, env.report)
 	if err != nil {
 		return 0, err
 	}

@@ -41,7 +41,6 @@ Exit codes: 0 made, 3 the input cannot be used or a file is there already.`,
 
 // piece is one document of the input, as text.
 type piece struct {
-	file string
 	text string
 	kind string
 	name string
@@ -111,7 +110,7 @@ func pieces(env *environment, paths []string) (kept, left []piece, err error) {
 			continue
 		}
 		for _, text := range documentEnd.Split(string(data), -1) {
-			p, err := newPiece(path, text)
+			p, err := newPiece(text)
 			switch {
 			case err != nil:
 				problems = append(problems, fmt.Errorf("%s: %w", path, err))
@@ -130,7 +129,7 @@ func pieces(env *environment, paths []string) (kept, left []piece, err error) {
 	return kept, left, errors.Join(problems...)
 }
 
-func newPiece(file, text string) (piece, error) {
+func newPiece(text string) (piece, error) {
 	var head struct {
 		Kind     string
 		Metadata struct{ Name string }
@@ -139,7 +138,7 @@ func newPiece(file, text string) (piece, error) {
 	if err := yaml.Unmarshal([]byte(text), &head); err != nil {
 		return piece{}, err
 	}
-	p := piece{file: file, text: strings.TrimSpace(text), kind: head.Kind, name: head.Metadata.Name}
+	p := piece{text: strings.TrimSpace(text), kind: head.Kind, name: head.Metadata.Name}
 	if p.kind == "Ingress" {
 		var spec struct {
 			Rules []struct {

@@ -160,12 +160,7 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	}
 	jobs = slices.Repeat(jobs, max(1, f.repeat))
 	nameBundles(f.out, jobs)
-	runs, err := runJobs(ctx, env, f, b, jobs, func(j job, run *record.Run) error {
-		if err := reports.Text(env.stdout, run, false); err != nil {
-			return err
-		}
-		return writeBundle(j.bundle, run)
-	})
+	runs, err := runJobs(ctx, env, f, b, jobs, env.report)
 	if err != nil {
 		return err
 	}
@@ -185,6 +180,14 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 		return &exitError{code: exitFail}
 	}
 	return err
+}
+
+// report prints what came of a run and writes its bundle.
+func (env *environment) report(j job, run *record.Run) error {
+	if err := reports.Text(env.stdout, run, false); err != nil {
+		return err
+	}
+	return writeBundle(j.bundle, run)
 }
 
 // conclude sums several runs up and gives their exit code.

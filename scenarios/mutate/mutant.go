@@ -1,7 +1,10 @@
 package mutate
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"gopkg.in/yaml.v3"
@@ -27,7 +30,7 @@ type file struct {
 	out  []Mutant
 }
 
-// add takes a change down. A later one of the same name and effect adds nothing.
+// add takes a change down.
 func (f *file) add(name string, start, end int, to string) {
 	f.out = append(f.out, Mutant{Name: name, Start: start, End: end, To: to})
 }
@@ -35,11 +38,11 @@ func (f *file) add(name string, start, end int, to string) {
 // documents parses all documents of a file, whose positions count from its begin.
 func documents(data []byte) ([]*yaml.Node, error) {
 	var out []*yaml.Node
-	d := yaml.NewDecoder(reader(data))
+	d := yaml.NewDecoder(bytes.NewReader(data))
 	for {
 		var n yaml.Node
 		if err := d.Decode(&n); err != nil {
-			if isEnd(err) {
+			if errors.Is(err, io.EOF) {
 				return out, nil
 			}
 			return nil, fmt.Errorf("mutants need readable YAML: %w", err)

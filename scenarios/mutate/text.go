@@ -1,18 +1,11 @@
 package mutate
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"strings"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
-
-func reader(data []byte) io.Reader { return bytes.NewReader(data) }
-
-func isEnd(err error) bool { return errors.Is(err, io.EOF) }
 
 // text is a file's bytes and where its lines begin.
 type text struct {
