@@ -1,7 +1,6 @@
 package lint_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -9,32 +8,19 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
-	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
-	"github.com/squallmesh/squall/mesh/proc"
 	"github.com/squallmesh/squall/mesh/xds/xdstest"
+	"github.com/squallmesh/squall/mesh/xds/xdstest/envoytest"
 )
 
-// With "role=watchdog" as its first argument the test binary ends the Envoy of a test that was killed.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "role=watchdog" {
-		if err := proc.Watchdog(os.Stdin); err != nil {
-			syscall.Exit(1)
-		}
-		syscall.Exit(0)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { envoytest.Main(m, os.Args, os.Stdin) }
 
 // bench is one Envoy before services whose answers the test decides.
 type bench struct {
@@ -78,30 +64,11 @@ func (b *bench) policy(name string, p *model.TrafficPolicy, subsets ...*model.Su
 
 func (b *bench) start(t *testing.T) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	b.port = uint32(l.Addr().(*net.TCPAddr).Port)
-	require.NoError(t, l.Close())
-	self, err := os.Executable()
-	require.NoError(t, err)
-	owner, err := proc.NewOwner(proc.Options{Watchdog: []string{self, "role=watchdog"}})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, owner.Close()) })
-	cache, err := os.UserCacheDir()
-	require.NoError(t, err)
-	binary, err := envoy.Find(t.Context(), envoy.FindOptions{Path: os.Getenv("PATH"), CacheDir: filepath.Join(cache, "squall")})
-	require.NoError(t, err, "this test needs a real Envoy: run `make envoy`")
-	dir, err := os.MkdirTemp("", "sq") //nolint:usetesting // t.TempDir has long paths
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	s, err := xdstest.StartSingle(ctx, xdstest.SingleOptions{Owner: owner, Binary: binary, Dir: dir, Snapshot: b.snap, Proxy: &model.Proxy{
+	b.port = envoytest.FreePort(t)
+	envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{Snapshot: b.snap, Proxy: &model.Proxy{
 		ID: "sidecar~a.default", Kind: model.Sidecar,
 		Workload: &model.Workload{Name: "a", Namespace: "default", Address: "127.0.0.1", ProxyPort: b.port},
 	}})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
 }
 
 // ask gives status and body.

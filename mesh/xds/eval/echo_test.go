@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/xds/eval"
+	"github.com/squallmesh/squall/mesh/xds/xdstest"
+	"github.com/squallmesh/squall/mesh/xds/xdstest/envoytest"
 )
 
 // What reaches a service after rewrites, and where redirects lead, is what eval says: a real Envoy before a server that says what
@@ -53,9 +56,9 @@ func TestRewritesAgreeWithEnvoy(t *testing.T) {
 		snap.Endpoints = snap.Endpoints.Set(fullHost(name), &model.Endpoints{Host: fullHost(name), List: []model.Endpoint{{Address: "127.0.0.1", Ports: at}}})
 	}
 	w := *caller
-	w.ProxyPort = freePort(t)
+	w.ProxyPort = envoytest.FreePort(t)
 	c := configOf(t, snap, &w)
-	single(t, snap, &model.Proxy{ID: "sidecar~caller.default", Kind: model.Sidecar, Workload: &w})
+	envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{Snapshot: snap, Proxy: &model.Proxy{ID: "sidecar~caller.default", Kind: model.Sidecar, Workload: &w}})
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", w.ProxyPort))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, conn.Close()) })

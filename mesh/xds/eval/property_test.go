@@ -2,40 +2,27 @@ package eval_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
-	"github.com/squallmesh/squall/mesh/proc"
 	"github.com/squallmesh/squall/mesh/xds/eval"
 	"github.com/squallmesh/squall/mesh/xds/translate"
 	"github.com/squallmesh/squall/mesh/xds/xdstest"
+	"github.com/squallmesh/squall/mesh/xds/xdstest/envoytest"
 )
 
-// With "role=watchdog" as its first argument the test binary ends the Envoy of a test that was killed.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "role=watchdog" {
-		if err := proc.Watchdog(os.Stdin); err != nil {
-			syscall.Exit(1)
-		}
-		syscall.Exit(0)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { envoytest.Main(m, os.Args, os.Stdin) }
 
 var caller = &model.Workload{
 	Name: "caller", Namespace: "default", Labels: map[string]string{"app": "caller"}, Address: "127.0.0.1", ProxyPort: 15001,
@@ -132,7 +119,7 @@ func operators() []string {
 func TestEvalAgreesWithEnvoy(t *testing.T) {
 	const services, requests = 60, 12
 	w := *caller
-	w.ProxyPort = freePort(t)
+	w.ProxyPort = envoytest.FreePort(t)
 	snap := model.Snapshot{Mesh: model.ExactMesh()}
 	rules := map[string]*model.VirtualService{}
 	calls := map[string][]call{}
@@ -149,7 +136,7 @@ func TestEvalAgreesWithEnvoy(t *testing.T) {
 		snap = withService(snap, name).WithVirtualService(rules[name])
 	}
 	c := configOf(t, snap, &w)
-	s := single(t, snap, &model.Proxy{ID: "sidecar~caller.default", Kind: model.Sidecar, Workload: &w})
+	s := envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{Snapshot: snap, Proxy: &model.Proxy{ID: "sidecar~caller.default", Kind: model.Sidecar, Workload: &w}})
 	dump, _, err := s.Envoy.Admin().ConfigDump(t.Context(), envoy.ConfigDumpOptions{Endpoints: true})
 	require.NoError(t, err)
 	live, err := eval.FromDump(dump)
@@ -209,35 +196,4 @@ func proxyClient(t *testing.T, port uint32) func(eval.Request) string {
 		}
 		return fmt.Sprint(resp.StatusCode)
 	}
-}
-
-// single starts one real Envoy with this configuration.
-func single(t *testing.T, snap model.Snapshot, p *model.Proxy) *xdstest.Single {
-	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	owner, err := proc.NewOwner(proc.Options{Watchdog: []string{self, "role=watchdog"}})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, owner.Close()) })
-	cache, err := os.UserCacheDir()
-	require.NoError(t, err)
-	binary, err := envoy.Find(t.Context(), envoy.FindOptions{Path: os.Getenv("PATH"), CacheDir: filepath.Join(cache, "squall")})
-	require.NoError(t, err, "this test needs a real Envoy: run `make envoy`")
-	dir, err := os.MkdirTemp("", "sq") //nolint:usetesting // t.TempDir has long paths
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	s, err := xdstest.StartSingle(ctx, xdstest.SingleOptions{Owner: owner, Binary: binary, Dir: dir, Snapshot: snap, Proxy: p})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
-}
-
-func freePort(t *testing.T) uint32 {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return uint32(l.Addr().(*net.TCPAddr).Port)
 }

@@ -8,54 +8,18 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
-	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
-	"github.com/squallmesh/squall/mesh/proc"
 	"github.com/squallmesh/squall/mesh/xds/serve"
 	"github.com/squallmesh/squall/mesh/xds/xdstest"
+	"github.com/squallmesh/squall/mesh/xds/xdstest/envoytest"
 )
 
-// With "role=watchdog" as its first argument the test binary ends the Envoys of a test that was killed.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "role=watchdog" {
-		if err := proc.Watchdog(os.Stdin); err != nil {
-			syscall.Exit(1)
-		}
-		syscall.Exit(0)
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// single starts a server and a real Envoy.
-func single(t *testing.T, o xdstest.SingleOptions) *xdstest.Single {
-	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	o.Owner, err = proc.NewOwner(proc.Options{Watchdog: []string{self, "role=watchdog"}})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, o.Owner.Close()) })
-	cache, err := os.UserCacheDir()
-	require.NoError(t, err)
-	o.Binary, err = envoy.Find(t.Context(), envoy.FindOptions{Path: os.Getenv("PATH"), CacheDir: filepath.Join(cache, "squall")})
-	require.NoError(t, err, "this test needs a real Envoy: run `make envoy`")
-	o.Dir, err = os.MkdirTemp("", "sq") //nolint:usetesting // t.TempDir has long paths
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(o.Dir)) })
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	s, err := xdstest.StartSingle(ctx, o)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
-}
+func TestMain(m *testing.M) { envoytest.Main(m, os.Args, os.Stdin) }
 
 // host starts a server of HTTP that says its name, and gives its address.
 func host(t *testing.T, name string) model.Endpoint {
@@ -64,15 +28,6 @@ func host(t *testing.T, name string) model.Endpoint {
 	t.Cleanup(srv.Close)
 	a := srv.Listener.Addr().(*net.TCPAddr)
 	return model.Endpoint{Address: a.IP.String(), Ports: map[uint32]uint32{9080: uint32(a.Port)}}
-}
-
-// freePort is a port on which nobody listens.
-func freePort(t *testing.T) uint32 {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return uint32(l.Addr().(*net.TCPAddr).Port)
 }
 
 const flipHost = "flip.default.svc.cluster.local"
@@ -121,10 +76,10 @@ func TestTheFirstRequestSeesTheChange(t *testing.T) {
 	for _, full := range []bool{false, true} {
 		t.Run(map[bool]string{false: "delta", true: "state of the world"}[full], func(t *testing.T) {
 			one, two := host(t, "one"), host(t, "two")
-			port := freePort(t)
+			port := envoytest.FreePort(t)
 			exact := model.ExactMesh()
 			p := sidecarAt(port)
-			s := single(t, xdstest.SingleOptions{Snapshot: flipping(exact, one), Proxy: p, StateOfTheWorld: full})
+			s := envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{Snapshot: flipping(exact, one), Proxy: p, StateOfTheWorld: full})
 			c := through(port)
 			require.Equal(t, "one", ask(t, c))
 			rule := func(snap model.Snapshot, abort uint32) model.Snapshot {
@@ -184,9 +139,9 @@ func armed(snap model.Snapshot) model.Snapshot {
 
 // An armed fault is a runtime layer that ends by itself unless it is renewed.
 func TestALeaseLivesWhileItIsRenewed(t *testing.T) {
-	port := freePort(t)
+	port := envoytest.FreePort(t)
 	snap := flipping(model.ExactMesh(), host(t, "one"))
-	s := single(t, xdstest.SingleOptions{Snapshot: snap, Proxy: sidecarAt(port)})
+	s := envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{Snapshot: snap, Proxy: sidecarAt(port)})
 	c := through(port)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -207,9 +162,9 @@ func TestALeaseLivesWhileItIsRenewed(t *testing.T) {
 
 // A full stream has no leases, and so no faults of scenarios: that is refused, and nothing changes.
 func TestAFaultIsNotArmedOnAFullStream(t *testing.T) {
-	port := freePort(t)
+	port := envoytest.FreePort(t)
 	snap := flipping(model.ExactMesh(), host(t, "one"))
-	s := single(t, xdstest.SingleOptions{Snapshot: snap, Proxy: sidecarAt(port), StateOfTheWorld: true})
+	s := envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{Snapshot: snap, Proxy: sidecarAt(port), StateOfTheWorld: true})
 	c := through(port)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -223,9 +178,9 @@ func TestAFaultIsNotArmedOnAFullStream(t *testing.T) {
 func TestARealEnvoysRejectionIsTold(t *testing.T) {
 	for _, full := range []bool{false, true} {
 		t.Run(map[bool]string{false: "delta", true: "state of the world"}[full], func(t *testing.T) {
-			port := freePort(t)
+			port := envoytest.FreePort(t)
 			exact := model.ExactMesh()
-			s := single(t, xdstest.SingleOptions{Snapshot: flipping(exact, host(t, "one")), Proxy: sidecarAt(port), StateOfTheWorld: full})
+			s := envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{Snapshot: flipping(exact, host(t, "one")), Proxy: sidecarAt(port), StateOfTheWorld: full})
 			bad := flipping(exact).WithVirtualService(&model.VirtualService{
 				Name: "flip", Namespace: "default", Hosts: []string{flipHost}, Gateways: []string{model.MeshGateway},
 				HTTP: []*model.HTTPRoute{{DirectResponse: &model.DirectResponse{Status: 99}}},
@@ -245,10 +200,10 @@ func TestARealEnvoysRejectionIsTold(t *testing.T) {
 // follow one another within the window are seen too.
 func TestAChangeOfHealthIsSeenInTheMergeWindow(t *testing.T) {
 	one, two := host(t, "one"), host(t, "two")
-	port := freePort(t)
+	port := envoytest.FreePort(t)
 	settings := model.DefaultMesh()
 	require.Positive(t, settings.MergeWindow)
-	s := single(t, xdstest.SingleOptions{Snapshot: flipping(settings, one, two), Proxy: sidecarAt(port)})
+	s := envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{Snapshot: flipping(settings, one, two), Proxy: sidecarAt(port)})
 	c := through(port)
 	for n := range 10 {
 		list := []model.Endpoint{one, two}
@@ -266,7 +221,7 @@ func TestAChangeOfHealthIsSeenInTheMergeWindow(t *testing.T) {
 
 // A listener that changes serves its open connections until they end or the drain time is over.
 func TestDrainedIsAStageOfItsOwn(t *testing.T) {
-	port, tcp := freePort(t), freePort(t)
+	port, tcp := envoytest.FreePort(t), envoytest.FreePort(t)
 	one := host(t, "one")
 	settings := model.ExactMesh()
 	p := sidecarAt(port)
@@ -274,7 +229,7 @@ func TestDrainedIsAStageOfItsOwn(t *testing.T) {
 		Host: flipHost, Port: 9080, Protocol: model.TCP, Listen: model.Socket{Address: "127.0.0.1", Port: tcp},
 		App: model.Socket{Address: one.Address, Port: one.Ports[9080]},
 	}}
-	s := single(t, xdstest.SingleOptions{Snapshot: flipping(settings, one), Proxy: p, DrainTime: time.Minute})
+	s := envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{Snapshot: flipping(settings, one), Proxy: p, DrainTime: time.Minute})
 	open, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", tcp))
 	require.NoError(t, err)
 	defer func() { _ = open.Close() }()
