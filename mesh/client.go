@@ -3,6 +3,7 @@ package mesh
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 
 	"github.com/squallmesh/squall/mesh/model"
@@ -14,8 +15,11 @@ import (
 type Client struct{ api *unixhttp.Client }
 
 // NewClient gives a client for the socket's path.
-func NewClient(socket string) *Client {
-	return &Client{unixhttp.NewClient("the control plane", socket)}
+func NewClient(socket string) *Client { return NewClientThrough(nil, socket) }
+
+// NewClientThrough is NewClient with another way to connect, for a control plane elsewhere; nil is the usual one.
+func NewClientThrough(connect func(ctx context.Context, network, address string) (net.Conn, error), socket string) *Client {
+	return &Client{unixhttp.NewClientThrough(connect, "the control plane", socket)}
 }
 
 // ApplyError says that a change did not become effective.

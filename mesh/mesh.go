@@ -18,14 +18,20 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/tunnel"
 	"github.com/squallmesh/squall/mesh/xds/serve"
 )
 
 // AdminMetadata is the key of a node's metadata that says where its admin interface is.
 const AdminMetadata = "squall.admin"
 
+// AgentMetadata is the key of a node's metadata that says where the agent is, host:port, through which alone its admin interface is reached.
+const AgentMetadata = "squall.agent"
+
 // Options of a control plane.
 type Options struct {
+	// Token opens the agents of proxies (see AgentMetadata); empty where there are none.
+	Token string
 	// XDS is where proxies connect, API where Client does. Both are closed at the end.
 	XDS, API net.Listener
 	// Mesh-wide settings; nil takes model.DefaultMesh.
@@ -70,7 +76,7 @@ func New(o Options) *Mesh {
 	}
 	return &Mesh{
 		opts:     o,
-		server:   serve.New(serve.Options{Admin: admins{}, Log: o.Log}),
+		server:   serve.New(serve.Options{Admin: admins{o.Token}, Log: o.Log}),
 		snapshot: model.Snapshot{Mesh: o.Mesh},
 		leases:   map[int]*lease{},
 	}
@@ -255,12 +261,15 @@ func equalWorkload(a, b *model.Workload) bool {
 }
 
 // admins reads proxies' own counters, where their nodes say.
-type admins struct{}
+type admins struct{ token string }
 
-func (admins) client(node *corev3.Node) (*envoy.Admin, error) {
+func (a admins) client(node *corev3.Node) (*envoy.Admin, error) {
 	address := node.GetMetadata().GetFields()[AdminMetadata].GetStringValue()
 	if address == "" {
 		return nil, fmt.Errorf("node %s has no metadata %s", node.GetId(), AdminMetadata)
+	}
+	if agent := node.GetMetadata().GetFields()[AgentMetadata].GetStringValue(); agent != "" {
+		return envoy.NewAdminThrough(tunnel.Dialer{Address: agent, Token: a.token}.Dial, address), nil
 	}
 	return envoy.NewAdmin(address), nil
 }

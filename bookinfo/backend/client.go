@@ -19,12 +19,17 @@ type Client struct {
 }
 
 // NewClient returns a client of the backend whose control socket is at the path. It does not connect yet.
-func NewClient(socket string) *Client {
+func NewClient(socket string) *Client { return NewClientThrough(nil, socket) }
+
+// NewClientThrough is NewClient with another way to connect, for a backend elsewhere; nil is the usual one.
+func NewClientThrough(connect func(ctx context.Context, network, address string) (net.Conn, error), socket string) *Client {
+	if connect == nil {
+		connect = new(net.Dialer).DialContext
+	}
 	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
+			return connect(ctx, "unix", socket)
 		},
 	}}}
 }

@@ -13,7 +13,7 @@ import (
 
 	loadbench "github.com/squallmesh/squall/loadgen/bench"
 	"github.com/squallmesh/squall/mesh/envoy"
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 )
 
 // figure is one line of bench.jsonl.
@@ -86,7 +86,7 @@ type bench struct {
 	env    *environment
 	binary envoy.Binary
 	// form is what labs stand on; empty is loopback.
-	form                 local.Form
+	form                 platform.Form
 	flips, listenerFlips int
 	figures              []figure
 	wrong                []string

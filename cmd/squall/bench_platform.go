@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/local"
 )
 
@@ -14,9 +15,9 @@ import (
 // allows them.
 func (b *bench) platforms(ctx context.Context) error {
 	if b.env.outside != nil {
-		return b.platform(ctx, local.Pods)
+		return b.platform(ctx, platform.Pods)
 	}
-	if err := b.platform(ctx, local.Loopback); err != nil {
+	if err := b.platform(ctx, platform.Loopback); err != nil {
 		return err
 	}
 	if err := tryPods(ctx, b.env); err != nil {
@@ -40,7 +41,7 @@ func (b *bench) platforms(ctx context.Context) error {
 }
 
 // platform measures how soon Bookinfo's mesh takes traffic on a form.
-func (b *bench) platform(ctx context.Context, form local.Form) error {
+func (b *bench) platform(ctx context.Context, form platform.Form) error {
 	rules := builtinRules("bookinfo-gateway", "destination-rule-all")
 	b.form = form
 	defer func() { b.form = "" }()

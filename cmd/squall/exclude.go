@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/squallmesh/squall/mesh/diag"
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/scenarios/live"
 )
 
@@ -18,10 +18,10 @@ type exclusion struct {
 
 // possible leaves out the scenarios of folders that a platform refuses: they do not count. One that was named by itself is an error,
 // and so is a folder of which nothing is left.
-func possible(env *environment, form local.Form, jobs []job) (left []job, out []exclusion, err error) {
+func possible(env *environment, form platform.Form, jobs []job) (left []job, out []exclusion, err error) {
 	var problems diag.List
 	for _, j := range jobs {
-		refused := live.Refused(j.file, form)
+		refused := live.Refused(j.file, form.Info())
 		switch {
 		case len(refused) == 0:
 			left = append(left, j)

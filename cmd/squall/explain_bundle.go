@@ -14,7 +14,7 @@ import (
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/model"
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/mesh/xds/eval"
 	"github.com/squallmesh/squall/scenarios/record"
@@ -233,7 +233,7 @@ func (r *recorded) explain(run *record.Run, dir string) {
 
 // captureOf is how traffic reached the sidecars of a run.
 func captureOf(run *record.Run) model.Capture {
-	if run.Platform == string(local.Pods) {
+	if run.Platform == string(platform.Pods) {
 		return model.CaptureRedirect
 	}
 	return model.CaptureProxy

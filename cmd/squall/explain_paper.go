@@ -10,7 +10,7 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/registry/static"
 	"github.com/squallmesh/squall/mesh/xds/eval"
 	"github.com/squallmesh/squall/mesh/xds/translate"
@@ -49,8 +49,8 @@ func newPaperMesh(app, relativeTo string, rules []config.File, capture model.Cap
 func (p *paperMesh) place() {
 	services := config.Services(p.set, "")
 	p.add(model.Router, &model.Workload{
-		Name: local.GatewayName, Owner: local.GatewayName, Namespace: "istio-system", ServiceAccount: local.GatewayName,
-		Labels: map[string]string{"istio": "ingressgateway", "app": local.GatewayName}, Address: "127.0.0.1",
+		Name: platform.GatewayName, Owner: platform.GatewayName, Namespace: "istio-system", ServiceAccount: platform.GatewayName,
+		Labels: map[string]string{"istio": "ingressgateway", "app": platform.GatewayName}, Address: "127.0.0.1",
 	})
 	for i, inst := range config.Instances(p.set) {
 		w := &model.Workload{

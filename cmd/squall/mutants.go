@@ -14,7 +14,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/scenarios/assert"
 	"github.com/squallmesh/squall/scenarios/mutate"
 	"github.com/squallmesh/squall/scenarios/record"
@@ -86,7 +86,7 @@ Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not 
 			if f.list {
 				return runMutants(c.Context(), env, f, args)
 			}
-			return onPlatform(c.Context(), env, f.platform, nil, func(form local.Form) error {
+			return onPlatform(c.Context(), env, f.platform, nil, func(form platform.Form) error {
 				f.form = form
 				return runMutants(c.Context(), env, f, args)
 			})

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/squallmesh/squall/mesh/netns"
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 )
 
 // insideVariable tells a program that netns.Enter runs who it is outside: PID:UID:DIR, of the program that entered, with the folder
@@ -46,13 +46,13 @@ func platformFlag(c *cobra.Command, platform *string) {
 
 // onPlatform runs f where the labs of a platform can be. Pods need namespaces: there the program runs itself again, which then comes
 // here inside of them. Files named go with this program even if it is killed.
-func onPlatform(ctx context.Context, env *environment, platform string, files []string, f func(local.Form) error) error {
-	switch platform {
-	case "auto", string(local.Loopback):
-		return f(local.Loopback)
-	case string(local.Pods):
+func onPlatform(ctx context.Context, env *environment, name string, files []string, f func(platform.Form) error) error {
+	switch name {
+	case "auto", string(platform.Loopback):
+		return f(platform.Loopback)
+	case string(platform.Pods):
 	default:
-		return invalid(fmt.Errorf("--platform %s: there are auto, loopback and pods", platform))
+		return invalid(fmt.Errorf("--platform %s: there are auto, loopback and pods", name))
 	}
 	if env.outside == nil {
 		return enterPods(ctx, env, env.args, files)
@@ -60,7 +60,7 @@ func onPlatform(ctx context.Context, env *environment, platform string, files []
 	if err := netns.Check(); err != nil {
 		return broken(&netns.RefusedError{Err: err})
 	}
-	return f(local.Pods)
+	return f(platform.Pods)
 }
 
 // enterPods runs a command line of this program inside of namespaces, and gives its exit code as an error.
@@ -119,7 +119,7 @@ func newPodCheckCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use: "pod-check", Short: "Try what labs of pods need", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return onPlatform(c.Context(), env, string(local.Pods), nil, func(local.Form) error { return nil })
+			return onPlatform(c.Context(), env, string(platform.Pods), nil, func(platform.Form) error { return nil })
 		},
 	}
 }

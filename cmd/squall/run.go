@@ -21,6 +21,7 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/reports"
 	"github.com/squallmesh/squall/scenarios/assert"
@@ -46,7 +47,7 @@ type runFlags struct {
 	baseline, compareEnvoy string
 	platform               string
 	// form is what labs stand on.
-	form local.Form
+	form platform.Form
 	// excluded are the scenarios that the platform refuses.
 	excluded []exclusion
 	// host is the socket of the lab to which runs attach.
@@ -75,7 +76,7 @@ In a workflow of GitHub (GITHUB_ACTIONS=true) what did not pass is annotated at 
 			if f.list || f.dryRun || f.attach {
 				return runScenarios(c.Context(), env, f, args)
 			}
-			return onPlatform(c.Context(), env, f.platform, nil, func(form local.Form) error {
+			return onPlatform(c.Context(), env, f.platform, nil, func(form platform.Form) error {
 				f.form = form
 				return runScenarios(c.Context(), env, f, args)
 			})
@@ -273,8 +274,9 @@ func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j
 		}
 		defer func() { err = errors.Join(err, owner.Close()) }()
 		options := live.Options{
-			Squall: env.self, Envoy: b, Owner: owner, Dir: dir, App: j.app, AppDir: j.appDir, Env: appEnvironment(env),
-			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided, Attach: f.host, Form: f.form,
+			Platform: local.Platform{Options: local.Options{Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env), Form: f.form}},
+			Envoy:    b, Dir: dir, App: j.app, AppDir: j.appDir,
+			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided, Attach: f.host,
 		}
 		if j.bundle != "" {
 			file, err := createRecord(j)

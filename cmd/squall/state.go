@@ -12,6 +12,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/mesh/proc"
 )
@@ -25,7 +26,7 @@ type labState struct {
 	// Host is the socket for runs that attach, App what was named with --app, as an absolute path if it is a file.
 	Host, App string
 	// Form is what the lab stands on.
-	Form    local.Form
+	Form    platform.Form
 	Gateway string
 	Proxies []proxyState
 	// Baseline is what reset goes back to.
@@ -45,7 +46,7 @@ func statePath(env *environment, name string) string {
 // saveState says where the lab is. The name is taken as long as the file exists and its process lives.
 func saveState(env *environment, name, app string, lab *local.Lab, gateway, dir string, baseline []config.File) (string, error) {
 	s := labState{
-		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app, "."), Gateway: gateway, Form: lab.Form(), Baseline: baseline,
+		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app, "."), Gateway: gateway, Form: lab.Info().Form, Baseline: baseline,
 	}
 	if env.outside != nil {
 		s.PID = env.outside.pid

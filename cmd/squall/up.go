@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/live"
 )
@@ -23,7 +24,7 @@ type upFlags struct {
 	app, envoy, profile, name, platform string
 	relays                              []string
 	// form is what the lab stands on.
-	form local.Form
+	form platform.Form
 }
 
 func newUpCommand(env *environment) *cobra.Command {
@@ -44,7 +45,7 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 			if detached {
 				return detach(c.Context(), env, f.name)
 			}
-			return onPlatform(c.Context(), env, f.platform, []string{statePath(env, f.name)}, func(form local.Form) error {
+			return onPlatform(c.Context(), env, f.platform, []string{statePath(env, f.name)}, func(form platform.Form) error {
 				f.form = form
 				return up(c.Context(), env, f, args)
 			})
@@ -180,14 +181,14 @@ func stamps(args []string) string {
 }
 
 // parsePairs reads FROM:TO.
-func parsePairs(list []string) ([]local.Pair, error) {
-	var out []local.Pair
+func parsePairs(list []string) ([]platform.Pair, error) {
+	var out []platform.Pair
 	for _, text := range list {
 		from, to, ok := strings.Cut(text, ":")
 		if !ok || to == "" {
 			return nil, fmt.Errorf("--relay %s: FROM:TO is wanted, such as reviews:ratings; an empty FROM is everybody", text)
 		}
-		out = append(out, local.Pair{From: from, To: to})
+		out = append(out, platform.Pair{From: from, To: to})
 	}
 	return out, nil
 }

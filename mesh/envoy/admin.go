@@ -27,12 +27,19 @@ const maxAdminAnswer = 1 << 30
 // Its methods may be called from several goroutines and return when ctx ends.
 type Admin struct {
 	address atomic.Pointer[string]
+	through func(ctx context.Context, network, address string) (net.Conn, error)
 	client  *http.Client
 }
 
 // NewAdmin returns a client for "unix:///path" or "host:port".
-func NewAdmin(address string) *Admin {
-	a := &Admin{}
+func NewAdmin(address string) *Admin { return NewAdminThrough(nil, address) }
+
+// NewAdminThrough is NewAdmin with another way to connect, for Envoys elsewhere; nil is the usual one.
+func NewAdminThrough(connect func(ctx context.Context, network, address string) (net.Conn, error), address string) *Admin {
+	if connect == nil {
+		connect = new(net.Dialer).DialContext
+	}
+	a := &Admin{through: connect}
 	a.setAddress(address)
 	a.client = &http.Client{
 		Timeout:   adminTimeout,
@@ -47,15 +54,14 @@ func (a *Admin) Address() string { return *a.address.Load() }
 func (a *Admin) setAddress(s string) { a.address.Store(&s) }
 
 func (a *Admin) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	var d net.Dialer
 	at := a.Address()
 	if path, ok := strings.CutPrefix(at, unixScheme); ok {
-		return d.DialContext(ctx, "unix", path)
+		return a.through(ctx, "unix", path)
 	}
 	if at == "" {
 		return nil, errors.New("its port is not known yet: wait until Envoy is ready")
 	}
-	return d.DialContext(ctx, "tcp", at)
+	return a.through(ctx, "tcp", at)
 }
 
 // StatusError is an answer of the admin interface that is not 200.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,6 +50,8 @@ type Options struct {
 	// LogLevel is one of trace, debug, info, warning, error, critical, off. Empty means warning. Below info the log may hold
 	// secrets.
 	LogLevel string
+	// Log takes what Envoy writes, besides its file; nil does not.
+	Log io.Writer
 	// Env is the environment. Envoy itself needs none.
 	Env []string
 	// Fork is that of [proc.Spec].
@@ -112,8 +115,12 @@ func start(owner *proc.Owner, opts Options) (*Envoy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make its log: %w", err)
 	}
+	var log io.Writer = e.log
+	if opts.Log != nil {
+		log = io.MultiWriter(e.log, opts.Log)
+	}
 	e.process, err = owner.Start(proc.Spec{
-		Name: "Envoy " + e.id, Path: opts.Binary.Path, Args: args, Env: opts.Env, Dir: opts.Dir, Log: e.log, Fork: opts.Fork,
+		Name: "Envoy " + e.id, Path: opts.Binary.Path, Args: args, Env: opts.Env, Dir: opts.Dir, Log: log, Fork: opts.Fork,
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.log.Close())

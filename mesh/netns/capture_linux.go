@@ -20,53 +20,61 @@ type Capture struct {
 	// PassInbound are ports to which connections from outside go directly; PassOutbound addresses to which those of programs do.
 	PassInbound  []uint16
 	PassOutbound []netip.Addr
+	// User is the sidecar's, by whom its own traffic is known; 0: by its mark.
+	User uint32
 }
 
 // Capture redirects the namespace's TCP connections as Istio's init container does, by the mark of the sidecar's own (see Mark) in
 // place of its user id. Source: istio/istio, tools/istio-iptables.
-func (n *Namespace) Capture(c Capture) error {
-	return n.Do(func() error {
-		conn, err := nftables.New()
-		if err != nil {
-			return fmt.Errorf("packet filter: %w", err)
-		}
-		table := conn.AddTable(&nftables.Table{Name: "squall", Family: nftables.TableFamilyIPv4})
-		chain := func(name string, hook *nftables.ChainHook) func(...[]expr.Any) {
-			ch := conn.AddChain(&nftables.Chain{
-				Name: name, Table: table, Type: nftables.ChainTypeNAT, Hooknum: hook, Priority: nftables.ChainPriorityNATDest,
-			})
-			return func(parts ...[]expr.Any) {
-				rule := &nftables.Rule{Table: table, Chain: ch}
-				for _, p := range parts {
-					rule.Exprs = append(rule.Exprs, p...)
-				}
-				conn.AddRule(rule)
+func (n *Namespace) Capture(c Capture) error { return n.Do(c.Install) }
+
+// Install redirects the connections of the network namespace in which the program is.
+func (c Capture) Install() error {
+	conn, err := nftables.New()
+	if err != nil {
+		return fmt.Errorf("packet filter: %w", err)
+	}
+	table := conn.AddTable(&nftables.Table{Name: "squall", Family: nftables.TableFamilyIPv4})
+	chain := func(name string, hook *nftables.ChainHook) func(...[]expr.Any) {
+		ch := conn.AddChain(&nftables.Chain{
+			Name: name, Table: table, Type: nftables.ChainTypeNAT, Hooknum: hook, Priority: nftables.ChainPriorityNATDest,
+		})
+		return func(parts ...[]expr.Any) {
+			rule := &nftables.Rule{Table: table, Chain: ch}
+			for _, p := range parts {
+				rule.Exprs = append(rule.Exprs, p...)
 			}
+			conn.AddRule(rule)
 		}
-		loopback := netip.MustParsePrefix("127.0.0.0/8")
+	}
+	loopback := netip.MustParsePrefix("127.0.0.0/8")
+	own := marked()
+	if c.User != 0 {
+		own = byUser(c.User)
+	}
 
-		out := chain("output", nftables.ChainHookOutput)
-		out(toLoopback(), source(c.Source), pass())
-		// The sidecar calls a service, and the answer is its own pod.
-		out(toLoopback(), destination(loopback, expr.CmpOpNeq), marked(), redirect(c.Inbound))
-		out(toLoopback(), pass())
-		out(marked(), pass())
-		out(destination(loopback, expr.CmpOpEq), pass())
-		for _, a := range c.PassOutbound {
-			out(destination(netip.PrefixFrom(a, 32), expr.CmpOpEq), pass())
-		}
-		out(redirect(c.Outbound))
+	out := chain("output", nftables.ChainHookOutput)
+	out(toLoopback(), source(c.Source), pass())
+	// The sidecar calls a service, and the answer is its own pod.
+	out(toLoopback(), destination(loopback, expr.CmpOpNeq), own, redirect(c.Inbound))
+	out(toLoopback(), pass())
+	out(own, asApp(), redirect(c.Outbound))
+	out(own, pass())
+	out(destination(loopback, expr.CmpOpEq), pass())
+	for _, a := range c.PassOutbound {
+		out(destination(netip.PrefixFrom(a, 32), expr.CmpOpEq), pass())
+	}
+	out(redirect(c.Outbound))
 
-		in := chain("prerouting", nftables.ChainHookPrerouting)
-		for _, p := range c.PassInbound {
-			in(toPort(p), pass())
-		}
-		in(redirect(c.Inbound))
-		if err := conn.Flush(); err != nil {
-			return fmt.Errorf("the packet filter takes no rules: %w", err)
-		}
-		return nil
-	})
+	in := chain("prerouting", nftables.ChainHookPrerouting)
+	for _, p := range c.PassInbound {
+		in(toPort(p), pass())
+	}
+	in(redirect(c.Inbound))
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("the packet filter takes no rules: %w", err)
+	}
+	return nil
 }
 
 func toLoopback() []expr.Any {
@@ -83,8 +91,23 @@ func marked() []expr.Any {
 	}
 }
 
-// The offsets of addresses in an IPv4 header (RFC 791), in bytes.
+func byUser(id uint32) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeySKUID, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(id)},
+	}
+}
+
+func asApp() []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offsetService, Len: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{AppService}},
+	}
+}
+
+// The offsets of the type of service and of addresses in an IPv4 header (RFC 791), in bytes.
 const (
+	offsetService     = 1
 	offsetSource      = 12
 	offsetDestination = 16
 )

@@ -20,7 +20,11 @@ type Capture struct {
 	Source            netip.Addr
 	PassInbound       []uint16
 	PassOutbound      []netip.Addr
+	User              uint32
 }
+
+// Install refuses.
+func (Capture) Install() error { return ErrUnsupported }
 
 // New refuses.
 func New() (*Namespace, error) { return nil, ErrUnsupported }

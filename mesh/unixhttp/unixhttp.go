@@ -21,11 +21,16 @@ type Client struct {
 }
 
 // NewClient gives a client for the socket's path; what is the process in errors: "the control plane".
-func NewClient(what, socket string) *Client {
-	var d net.Dialer
+func NewClient(what, socket string) *Client { return NewClientThrough(nil, what, socket) }
+
+// NewClientThrough is NewClient with another way to connect, for sockets elsewhere; nil is the usual one.
+func NewClientThrough(connect func(ctx context.Context, network, address string) (net.Conn, error), what, socket string) *Client {
+	if connect == nil {
+		connect = new(net.Dialer).DialContext
+	}
 	return &Client{what: what, socket: socket, http: http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx, "unix", socket) },
 	}}}
 }
 

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/squallmesh/squall/bookinfo/backend"
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
 // CalmBackends makes all built-in backends among the instances let go what they hold and forget what they were told to answer.
-func CalmBackends(ctx context.Context, list []*local.Instance) error {
+func CalmBackends(ctx context.Context, list []*platform.Instance) error {
 	var problems []error
 	for _, c := range backendsOf(list, "") {
 		_, err := c.Release(ctx, -1)
@@ -24,18 +24,22 @@ func CalmBackends(ctx context.Context, list []*local.Instance) error {
 	return errors.Join(problems...)
 }
 
-func backendsOf(list []*local.Instance, workload string) []*backend.Client {
+func backendsOf(list []*platform.Instance, workload string) []*backend.Client {
 	var out []*backend.Client
 	for _, i := range list {
 		if takesOrders(i, workload) {
-			out = append(out, backend.NewClient(i.ControlSocket))
+			out = append(out, controlOf(i))
 		}
 	}
 	return out
 }
 
+func controlOf(i *platform.Instance) *backend.Client {
+	return backend.NewClientThrough(i.Connect, i.ControlSocket)
+}
+
 // takesOrders reports whether an instance is a built-in backend, of a workload or of any.
-func takesOrders(i *local.Instance, workload string) bool {
+func takesOrders(i *platform.Instance, workload string) bool {
 	return strings.Contains(strings.Join(i.Command, " "), "bookinfo backend") && (workload == "" || i.Owner == workload || i.Name == workload)
 }
 
@@ -169,7 +173,7 @@ func (r *runner) teach(ctx context.Context, workload string) error {
 				rules = append(rules, s.rule)
 			}
 		}
-		if err := backend.NewClient(i.ControlSocket).Script(ctx, rules...); err != nil {
+		if err := controlOf(i).Script(ctx, rules...); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/relay"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
@@ -23,7 +23,7 @@ func (r *runner) breakage(index int, f *spec.Fault) happening {
 				r.setDown(true)
 			}
 			before, err = r.lab.Break(ctx, id, b)
-			if b.Kill != nil && b.Kill.Target != local.App {
+			if b.Kill != nil && b.Kill.Target != platform.App {
 				r.note("the proxy of " + b.Kill.Workload + " was killed: what it had not reported yet is lost")
 			}
 			return err
@@ -33,7 +33,7 @@ func (r *runner) breakage(index int, f *spec.Fault) happening {
 			if b.ControlPlane && err == nil {
 				r.setDown(false)
 			}
-			if b.Kill != nil && b.Kill.Target != local.Sidecar && err == nil {
+			if b.Kill != nil && b.Kill.Target != platform.Sidecar && err == nil {
 				err = r.teachAgain(ctx, b.Kill.Workload)
 			}
 			return err
@@ -53,11 +53,11 @@ func (r *runner) breakage(index int, f *spec.Fault) happening {
 }
 
 // asked says in the lab's terms what a fault breaks.
-func asked(f *spec.Fault) (b local.Breakage, what string) {
-	processes := func(verb string, p *spec.Process) *local.Processes {
-		out := &local.Processes{Workload: p.Workload, Target: local.Target(p.Target)}
+func asked(f *spec.Fault) (b platform.Breakage, what string) {
+	processes := func(verb string, p *spec.Process) *platform.Processes {
+		out := &platform.Processes{Workload: p.Workload, Target: platform.Target(p.Target)}
 		if out.Target == "" {
-			out.Target = local.App
+			out.Target = platform.App
 		}
 		what = fmt.Sprintf("%s the %s of %s", verb, out.Target, p.Workload)
 		return out
@@ -77,8 +77,8 @@ func asked(f *spec.Fault) (b local.Breakage, what string) {
 	return b, what
 }
 
-func network(kind string, n *spec.Network) (fault *local.NetworkFault, what string) {
-	pair := local.Pair{From: n.From, To: n.To}
+func network(kind string, n *spec.Network) (fault *platform.NetworkFault, what string) {
+	pair := platform.Pair{From: n.From, To: n.To}
 	f := relay.Fault{}
 	loss := 0.0
 	switch kind {
@@ -100,15 +100,15 @@ func network(kind string, n *spec.Network) (fault *local.NetworkFault, what stri
 		loss = *n.Percent
 		what = fmt.Sprintf("%g %% of the packets between %s get lost", loss, pair)
 	}
-	return &local.NetworkFault{Pair: pair, Fault: f, Loss: loss}, what
+	return &platform.NetworkFault{Pair: pair, Fault: f, Loss: loss}, what
 }
 
 // relayed lists the pairs of workloads whose network some fault of the timeline breaks.
-func relayed(items []spec.Item) []local.Pair {
-	var out []local.Pair
+func relayed(items []spec.Item) []platform.Pair {
+	var out []platform.Pair
 	for _, item := range items {
 		if _, n := item.Fault.NetworkKind(); n != nil && item.Fault.NeedsPods() == "" {
-			out = append(out, local.Pair{From: n.From, To: n.To})
+			out = append(out, platform.Pair{From: n.From, To: n.To})
 		}
 	}
 	return out

@@ -8,22 +8,23 @@ import (
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
 // lab is the mesh of a run: one of its own, or one that stays up and to which it attaches.
 type lab interface {
-	Instances() []*local.Instance
-	Instance(name string) (*local.Instance, bool)
+	Instances() []*platform.Instance
+	Instance(name string) (*platform.Instance, bool)
 	GatewayAddress() string
 	Client() *mesh.Client
 	Apply(ctx context.Context, files ...config.File) (mesh.ApplyResponse, error)
-	Break(ctx context.Context, id string, b local.Breakage) (seen string, err error)
+	Break(ctx context.Context, id string, b platform.Breakage) (seen string, err error)
 	Mend(ctx context.Context, id string) (seen string, err error)
-	Form() local.Form
-	Dial(from *local.Instance) local.Dial
-	Reach(ctx context.Context, from *local.Instance, host string, port uint32, http bool) (string, error)
+	Info() platform.Info
+	Dial(from *platform.Instance) platform.Dial
+	Reach(ctx context.Context, from *platform.Instance, host string, port uint32, http bool) (string, error)
 	Beyond(address string) string
 	BeyondHost(host string) string
 	Failed() <-chan error
@@ -59,31 +60,27 @@ func (r *runner) open(ctx context.Context) (close func() error, err error) {
 		_, err = a.Apply(starting, r.file.Rules...)
 		return close, err
 	}
-	if r.observed, err = local.Collect(ctx, r.opts.Dir); err != nil {
-		return close, err
-	}
-	closers = append(closers, r.observed.Close)
-	own, err := local.Start(starting, local.Options{
-		Squall: r.opts.Squall, Envoy: r.opts.Envoy, Owner: r.opts.Owner, Dir: r.opts.Dir, App: r.opts.App,
-		AppDir: r.opts.AppDir, Rules: r.file.Rules, Relayed: relayed(r.file.Spec.Timeline), Exact: r.file.Profile() == "exact",
-		Env: r.opts.Env, Log: r.opts.Log, Form: r.opts.Form,
+	own, err := r.opts.Platform.Start(starting, platform.Spec{
+		App: r.opts.App, AppDir: r.opts.AppDir, Rules: r.file.Rules, Relayed: relayed(r.file.Spec.Timeline), Exact: r.file.Profile() == "exact",
 	})
 	if err != nil {
 		return close, err
 	}
 	closers = append(closers, own.Close)
-	r.lab, r.own = own, own
+	r.lab, r.own, r.observed = own, own, own.Collected()
 	return close, nil
 }
 
-// Refused says which items of a scenario labs of a form cannot have.
-func Refused(f *spec.File, form local.Form) diag.List {
+// Refused says which items of a scenario a platform cannot have.
+func Refused(f *spec.File, info platform.Info) diag.List {
 	var problems diag.List
 	for i, item := range f.Spec.Timeline {
-		if kind := item.Fault.NeedsPods(); kind != "" && form != local.Pods {
-			problems.Errorf("NEEDS-PODS", f.Where(where(i)), "a lab on %s cannot have a %s: it has no network of its own", form, kind)
-			problems.Hint("use --platform pods, where the system allows it (squall doctor)")
+		kind := item.Fault.NeedsPods()
+		if kind == "" || kind == "dns" && info.Names || kind != "dns" && info.Packets {
+			continue
 		}
+		problems.Errorf("NEEDS-PODS", f.Where(where(i)), "a lab on %s cannot have a %s: it does not rule its network", info.Form, kind)
+		problems.Hint("use --platform pods, where the system allows it (squall doctor)")
 	}
 	return problems
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/squallmesh/squall/loadgen/pace"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
@@ -27,7 +27,7 @@ const late = time.Second
 const gatewayPort = 8080
 
 func gatewayID(lab lab) string {
-	i, _ := lab.Instance(local.GatewayName)
+	i, _ := lab.Instance(platform.GatewayName)
 	return i.ID()
 }
 
@@ -124,7 +124,7 @@ func (r *runner) makeLoad(ctx context.Context, l spec.Load) (loadgen.Load, error
 }
 
 // tcpURL says where the connections of a TCP load begin, and how they are made.
-func (r *runner) tcpURL(ctx context.Context, req spec.Request) (string, local.Dial, error) {
+func (r *runner) tcpURL(ctx context.Context, req spec.Request) (string, platform.Dial, error) {
 	host, port, err := hostPort(req.TCP, 0)
 	if err != nil {
 		return "", nil, err

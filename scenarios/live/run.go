@@ -1,12 +1,10 @@
 package live
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -17,8 +15,7 @@ import (
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/envoy"
-	"github.com/squallmesh/squall/mesh/platform/local"
-	"github.com/squallmesh/squall/mesh/proc"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
@@ -26,21 +23,17 @@ import (
 
 // Options of a run.
 type Options struct {
-	// Squall is the path of this program.
-	Squall string
-	Envoy  envoy.Binary
-	// Owner ends the lab's processes with the program; Dir is the lab's folder, short and empty.
-	Owner *proc.Owner
-	Dir   string
-	// Form of the run's own lab; empty is loopback.
-	Form local.Form
+	// Platform on which the run has a lab of its own.
+	Platform platform.Platform
+	// Envoy is what the lab runs, for the record.
+	Envoy envoy.Binary
+	// Dir is a folder for what the run needs on its way.
+	Dir string
 	// Attach is the socket of a lab that stays up, to be used in place of one of the run's own; App must be that lab's.
 	Attach string
 	// App to run, and the folder in which its processes run.
 	App    *config.App
 	AppDir string
-	// Env of apps.
-	Env []string
 	// Seed of ids and random pacing.
 	Seed uint64
 	// Version of squall, for the record.
@@ -52,7 +45,6 @@ type Options struct {
 	Decided func(*record.Run) bool
 	// Progress takes lines for people; nil discards.
 	Progress io.Writer
-	Log      *slog.Logger
 }
 
 // The times of a run that no scenario sets.
@@ -69,7 +61,7 @@ type runner struct {
 	file *spec.File
 	lab  lab
 	// own is the lab if it is the run's own, else nil.
-	own      *local.Lab
+	own      platform.Deployment
 	observed *collect.Collector
 	run      *record.Run
 	// recording is nil without a file.
@@ -104,7 +96,7 @@ type runner struct {
 // it as far as it got.
 func Run(ctx context.Context, o Options, f *spec.File) (*record.Run, error) {
 	r := &runner{opts: o, file: f, more: make(chan struct{}), over: make(chan record.Phase, 3+len(f.Spec.Timeline)), tcpLoads: map[string]bool{}, run: &record.Run{
-		Scenario: f.Scenario, File: f.Name, Seed: o.Seed, Platform: string(cmp.Or(o.Form, local.Loopback)), Envoy: o.Envoy.Version.String(),
+		Scenario: f.Scenario, File: f.Name, Seed: o.Seed, Platform: string(o.Platform.Info().Form), Envoy: o.Envoy.Version.String(),
 		Squall: o.Version, Warmup: f.WarmupTime(), Counters: map[string]map[string]record.Window{},
 	}}
 	if w := o.Envoy.Warning(); w != "" {
@@ -135,7 +127,7 @@ func (r *runner) do(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.run.Platform = string(r.lab.Form())
+	r.run.Platform = string(r.lab.Info().Form)
 	r.addWorkloads(r.lab.Instances())
 	if err := r.declareFaults(ctx); err != nil {
 		return err
@@ -154,7 +146,7 @@ func (r *runner) do(ctx context.Context) (err error) {
 	return r.collect(ctx)
 }
 
-func (r *runner) addWorkloads(list []*local.Instance) {
+func (r *runner) addWorkloads(list []*platform.Instance) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, i := range list {

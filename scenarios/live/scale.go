@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
@@ -51,7 +51,7 @@ func (r *runner) scaleTo(ctx context.Context, owner string, replicas int) error 
 }
 
 // drain waits until instances have nothing to do any more and all of it is logged. What takes too long is cut off, and said.
-func (r *runner) drain(ctx context.Context, list []*local.Instance) {
+func (r *runner) drain(ctx context.Context, list []*platform.Instance) {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	busy := until(ctx, func(ctx context.Context) string {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/squallmesh/squall/loadgen"
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 )
 
 // settlePoll is how often proxies are asked whether they are done.
@@ -83,7 +83,7 @@ func (r *runner) mirrored() (n uint64) {
 }
 
 // busy says which proxy has something in flight or has not reported everything, or "" and how many requests they completed.
-func (r *runner) busy(ctx context.Context, list []*local.Instance) (what string, completed uint64) {
+func (r *runner) busy(ctx context.Context, list []*platform.Instance) (what string, completed uint64) {
 	logged, connections := r.observed.Ledger.Counts(), r.observed.Ledger.Connections()
 	for _, i := range list {
 		stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total)$`)

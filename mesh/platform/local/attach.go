@@ -10,6 +10,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
 	"github.com/squallmesh/squall/mesh/unixhttp"
 )
@@ -17,14 +18,13 @@ import (
 // Attached is a lab that another process keeps up, as one run uses it. It has a session with the lab's host, which it renews until
 // Close.
 type Attached struct {
-	host      *unixhttp.Client
-	session   string
-	desc      description
-	instances []*Instance
-	client    *mesh.Client
-	failed    chan error
-	cancel    context.CancelFunc
-	done      chan struct{}
+	host    *unixhttp.Client
+	session string
+	desc    description
+	client  *mesh.Client
+	failed  chan error
+	cancel  context.CancelFunc
+	done    chan struct{}
 }
 
 // Attach begins a session at a host's socket. Only one run at a time may have one: until ctx ends, Attach waits for another to end.
@@ -48,9 +48,6 @@ func Attach(ctx context.Context, socket string) (*Attached, error) {
 	a.session = s.ID
 	if err := a.host.Call(ctx, http.MethodGet, "/v1/lab", nil, &a.desc); err != nil {
 		return nil, err
-	}
-	for _, i := range a.desc.Instances {
-		a.instances = append(a.instances, &Instance{Workload: i.Workload, Command: i.Command, ControlSocket: i.ControlSocket, dir: i.Dir})
 	}
 	a.client = mesh.NewClient(a.desc.API)
 	renewing, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -106,19 +103,21 @@ func (a *Attached) Follow(ctx context.Context) (*collect.Collector, error) {
 func (a *Attached) Exact() bool { return a.desc.Exact }
 
 // Instances are the workloads, the gateway first.
-func (a *Attached) Instances() []*Instance { return a.instances }
+func (a *Attached) Instances() []*platform.Instance { return a.desc.Instances }
 
 // Instance finds a workload by its name, or one of a Deployment.
-func (a *Attached) Instance(name string) (*Instance, bool) { return find(a.instances, name) }
+func (a *Attached) Instance(name string) (*platform.Instance, bool) {
+	return platform.Find(a.desc.Instances, name)
+}
 
 // GatewayAddress is the address of the ingress gateway.
 func (a *Attached) GatewayAddress() string { return a.desc.Gateway }
 
-// Form is the lab's.
-func (a *Attached) Form() Form { return a.desc.Form }
+// Info is that of the lab's form.
+func (a *Attached) Info() platform.Info { return a.desc.Form.Info() }
 
 // Dial is that of the lab.
-func (a *Attached) Dial(from *Instance) Dial {
+func (a *Attached) Dial(from *platform.Instance) platform.Dial {
 	switch {
 	case a.desc.Dials == "":
 		return nil
@@ -129,7 +128,7 @@ func (a *Attached) Dial(from *Instance) Dial {
 }
 
 // Reach is that of the lab.
-func (a *Attached) Reach(ctx context.Context, from *Instance, host string, port uint32, http bool) (address string, err error) {
+func (a *Attached) Reach(ctx context.Context, from *platform.Instance, host string, port uint32, http bool) (address string, err error) {
 	return address, a.host.Call(ctx, "POST", "/v1/reach", reachRequest{from.Name, host, port, http}, &address)
 }
 
@@ -142,13 +141,13 @@ func (a *Attached) Apply(ctx context.Context, files ...config.File) (mesh.ApplyR
 }
 
 // Beyond gives the address of the workload to which a relay's address leads, both with their port; any other address is its own.
-func (a *Attached) Beyond(address string) string { return beyond(a.instances, address) }
+func (a *Attached) Beyond(address string) string { return platform.Beyond(a.desc.Instances, address) }
 
 // BeyondHost is Beyond for an address without a port.
-func (a *Attached) BeyondHost(host string) string { return beyondHost(a.instances, host) }
+func (a *Attached) BeyondHost(host string) string { return platform.BeyondHost(a.desc.Instances, host) }
 
 // Break breaks something for the time of the session, at most.
-func (a *Attached) Break(ctx context.Context, id string, b Breakage) (seen string, err error) {
+func (a *Attached) Break(ctx context.Context, id string, b platform.Breakage) (seen string, err error) {
 	return seen, a.host.Call(ctx, http.MethodPost, "/v1/session/"+a.session+"/faults/"+id, b, &seen)
 }
 

@@ -6,48 +6,20 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/proc"
-	"github.com/squallmesh/squall/mesh/relay"
 )
-
-// Breakage is one thing to break; exactly one of its kinds is set.
-type Breakage struct {
-	// Kill and Pause are processes of a workload, which come back when it is mended.
-	Kill, Pause *Processes `json:",omitempty"`
-	// ControlPlane stops the control plane.
-	ControlPlane bool `json:",omitempty"`
-	// Network is a fault between workloads that relays join.
-	Network *NetworkFault `json:",omitempty"`
-	// DNS makes questions for names fail. On pods alone.
-	DNS bool `json:",omitempty"`
-}
-
-// Processes are those of a workload.
-type Processes struct {
-	// Workload is an instance or a Deployment.
-	Workload string
-	// Target says which; empty is App.
-	Target Target
-}
-
-// NetworkFault is a fault between the workloads of a pair.
-type NetworkFault struct {
-	Pair  Pair
-	Fault relay.Fault
-	// Loss drops so many of the packets, in per cent, in place of what a relay can do; 0 does not. On pods alone.
-	Loss float64 `json:",omitempty"`
-}
 
 // broken is a breakage in force.
 type broken struct {
-	Breakage
+	platform.Breakage
 	instance *Instance
 	met      uint64
 }
 
 // Break breaks something, under an id by which it is mended. seen says how it is known to be broken, and is empty where that is known
 // only when it is mended, or not at all.
-func (l *Lab) Break(ctx context.Context, id string, b Breakage) (seen string, err error) {
+func (l *Lab) Break(ctx context.Context, id string, b platform.Breakage) (seen string, err error) {
 	one := &broken{Breakage: b}
 	switch {
 	case b.Kill != nil:
@@ -75,29 +47,22 @@ func (l *Lab) Break(ctx context.Context, id string, b Breakage) (seen string, er
 }
 
 func (l *Lab) breakProcesses(
-	ctx context.Context, one *broken, p *Processes, act func(context.Context, *Instance, Target) error, want proc.State,
+	ctx context.Context, one *broken, p *platform.Processes, act func(context.Context, *Instance, platform.Target) error, want proc.State,
 ) (string, error) {
-	i, ok := l.Instance(p.Workload)
+	i, ok := l.find(p.Workload)
 	if !ok {
 		return "", fmt.Errorf("there is no workload %q", p.Workload)
 	}
 	one.instance = i
-	if err := act(ctx, i, p.target()); err != nil {
+	if err := act(ctx, i, p.Which()); err != nil {
 		return "", err
 	}
-	for _, s := range l.State(i, p.target()) {
+	for _, s := range l.State(i, p.Which()) {
 		if s != want {
 			return "", nil
 		}
 	}
 	return "the kernel showed every process of it in that state", nil
-}
-
-func (p *Processes) target() Target {
-	if p.Target == "" {
-		return App
-	}
-	return p.Target
 }
 
 func (l *Lab) breakNetwork(ctx context.Context, id string, one *broken) error {
@@ -115,15 +80,8 @@ func (l *Lab) breakNetwork(ctx context.Context, id string, one *broken) error {
 	return nil
 }
 
-func (p Pair) String() string {
-	if p.From == "" {
-		return "everybody and " + p.To
-	}
-	return p.From + " and " + p.To
-}
-
 // met counts what a network fault can meet.
-func (l *Lab) met(n *NetworkFault) (sum uint64) {
+func (l *Lab) met(n *platform.NetworkFault) (sum uint64) {
 	for _, r := range l.Relays(n.Pair) {
 		if n.Fault.Reset {
 			sum += r.Resets()
@@ -144,9 +102,9 @@ func (l *Lab) Mend(ctx context.Context, id string) (seen string, err error) {
 	case one == nil:
 		return "", nil
 	case one.Kill != nil:
-		return "", l.Revive(ctx, one.instance, one.Kill.target())
+		return "", l.Revive(ctx, one.instance, one.Kill.Which())
 	case one.Pause != nil:
-		return "", l.Resume(ctx, one.instance, one.Pause.target())
+		return "", l.Resume(ctx, one.instance, one.Pause.Which())
 	case one.ControlPlane:
 		return "", l.StartControlPlane(ctx)
 	case one.DNS:
@@ -178,11 +136,11 @@ func counted(n uint64, what string) string {
 }
 
 // dropPackets makes those between the workloads of a pair get lost, both ways.
-func (l *Lab) dropPackets(id string, n *NetworkFault) error {
+func (l *Lab) dropPackets(id string, n *platform.NetworkFault) error {
 	met := false
-	for _, caller := range l.Instances() {
-		for _, called := range l.Instances() {
-			if !n.Pair.joins(caller, called) {
+	for _, caller := range l.running() {
+		for _, called := range l.running() {
+			if !n.Pair.Joins(&caller.Instance, &called.Instance) {
 				continue
 			}
 			met = true

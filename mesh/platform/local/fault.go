@@ -4,34 +4,25 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/proc"
 )
 
-// Target says which processes of a workload are meant.
-type Target string
-
-// The targets of process faults.
-const (
-	App     Target = "app"
-	Sidecar Target = "sidecar"
-	Both    Target = "both"
-)
-
-func (l *Lab) processes(i *Instance, t Target) []*proc.Process {
+func (l *Lab) processes(i *Instance, t platform.Target) []*proc.Process {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []*proc.Process
-	if t != Sidecar && i.app != nil {
+	if t != platform.Sidecar && i.app != nil {
 		out = append(out, i.app)
 	}
-	if t != App && i.envoy != nil {
+	if t != platform.App && i.envoy != nil {
 		out = append(out, i.envoy.Process())
 	}
 	return out
 }
 
 // Kill ends the processes with SIGKILL, descendants included, and returns when they are gone.
-func (l *Lab) Kill(_ context.Context, i *Instance, t Target) error {
+func (l *Lab) Kill(_ context.Context, i *Instance, t platform.Target) error {
 	for _, p := range l.processes(i, t) {
 		l.mu.Lock()
 		l.planned[p] = true
@@ -45,7 +36,7 @@ func (l *Lab) Kill(_ context.Context, i *Instance, t Target) error {
 }
 
 // Pause stops the processes with SIGSTOP, descendants included: connections are still accepted by the kernel.
-func (l *Lab) Pause(_ context.Context, i *Instance, t Target) error {
+func (l *Lab) Pause(_ context.Context, i *Instance, t platform.Target) error {
 	for _, p := range l.processes(i, t) {
 		if err := p.Pause(); err != nil {
 			return fmt.Errorf("pause %s: %w", i.Name, err)
@@ -55,7 +46,7 @@ func (l *Lab) Pause(_ context.Context, i *Instance, t Target) error {
 }
 
 // Resume lets paused processes go on.
-func (l *Lab) Resume(_ context.Context, i *Instance, t Target) error {
+func (l *Lab) Resume(_ context.Context, i *Instance, t platform.Target) error {
 	for _, p := range l.processes(i, t) {
 		if err := p.Resume(); err != nil {
 			return fmt.Errorf("resume %s: %w", i.Name, err)
@@ -65,13 +56,13 @@ func (l *Lab) Resume(_ context.Context, i *Instance, t Target) error {
 }
 
 // Revive starts again what was killed, and returns when it serves.
-func (l *Lab) Revive(ctx context.Context, i *Instance, t Target) error {
-	if t != Sidecar {
+func (l *Lab) Revive(ctx context.Context, i *Instance, t platform.Target) error {
+	if t != platform.Sidecar {
 		if err := l.startApp(ctx, i); err != nil {
 			return err
 		}
 	}
-	if t != App {
+	if t != platform.App {
 		if err := l.startEnvoy(ctx, i); err != nil {
 			return err
 		}
@@ -81,7 +72,7 @@ func (l *Lab) Revive(ctx context.Context, i *Instance, t Target) error {
 }
 
 // State tells what the processes are doing, as the kernel sees it: the evidence of a process fault.
-func (l *Lab) State(i *Instance, t Target) []proc.State {
+func (l *Lab) State(i *Instance, t platform.Target) []proc.State {
 	var out []proc.State
 	for _, p := range l.processes(i, t) {
 		out = append(out, p.State())

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/squallmesh/squall/mesh/platform"
 )
 
 // dialSocket is where a lab that stays up makes connections for runs that attach: they cannot enter its namespaces, and get the
@@ -65,7 +67,7 @@ func (h *Host) serveDial(ctx context.Context, c *net.UnixConn) {
 }
 
 func (h *Host) dialled(ctx context.Context, req dialRequest) (*os.File, error) {
-	var from *Instance
+	var from *platform.Instance
 	if req.From != "" {
 		i, ok := h.lab.Instance(req.From)
 		if !ok {
@@ -92,7 +94,7 @@ func (h *Host) dialled(ctx context.Context, req dialRequest) (*os.File, error) {
 }
 
 // dialThrough makes connections through a lab's socket.
-func dialThrough(socket, from string) Dial {
+func dialThrough(socket, from string) platform.Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		var d net.Dialer
 		c, err := d.DialContext(ctx, "unix", socket)

@@ -18,6 +18,7 @@ import (
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
 	"github.com/squallmesh/squall/mesh/unixhttp"
@@ -61,13 +62,13 @@ const inUse = "another run uses this lab"
 
 // description is what a run needs to know of a lab.
 type description struct {
-	Form    Form
+	Form    platform.Form
 	Gateway string
 	// Dials is the socket that makes connections; empty where anybody can.
 	Dials     string
 	API       string
 	Exact     bool
-	Instances []described
+	Instances []*platform.Instance
 }
 
 // reachRequest asks where a workload's app connects to when it calls a service.
@@ -75,12 +76,6 @@ type reachRequest struct {
 	From, Host string
 	Port       uint32
 	HTTP       bool
-}
-
-type described struct {
-	mesh.Workload
-	Command            []string
-	ControlSocket, Dir string
 }
 
 // reported is what has been reported since a run asked last.
@@ -131,7 +126,7 @@ func (h *Host) Serve(ctx context.Context, listener net.Listener) error {
 		answer(w, address, err)
 	})
 	mux.HandleFunc("POST /v1/session/{id}/faults/{fault}", func(w http.ResponseWriter, r *http.Request) {
-		var b Breakage
+		var b platform.Breakage
 		if err := errors.Join(h.renew(r.PathValue("id")), json.NewDecoder(r.Body).Decode(&b)); err != nil {
 			answer(w, nil, err)
 			return
@@ -147,7 +142,7 @@ func (h *Host) Serve(ctx context.Context, listener net.Listener) error {
 	expiring.Go(func() { h.expire(ctx) })
 	defer expiring.Wait()
 	g, ctx := errgroup.WithContext(ctx)
-	if h.lab.Form() == Pods {
+	if h.lab.net.form() == platform.Pods {
 		g.Go(func() error { return h.serveDials(ctx) })
 	}
 	g.Go(func() error {
@@ -169,13 +164,11 @@ func answer(w http.ResponseWriter, v any, err error) {
 }
 
 func (h *Host) describe() description {
-	d := description{Form: h.lab.Form(), Gateway: h.lab.GatewayAddress(), API: h.lab.apiSocket(), Exact: h.lab.opts.Exact}
-	if d.Form == Pods {
+	d := description{Form: h.lab.net.form(), Gateway: h.lab.GatewayAddress(), API: h.lab.apiSocket(), Exact: h.lab.opts.Exact}
+	if d.Form == platform.Pods {
 		d.Dials = filepath.Join(h.lab.opts.Dir, dialSocket)
 	}
-	for _, i := range h.lab.Instances() {
-		d.Instances = append(d.Instances, described{i.Workload, i.Command, i.ControlSocket, i.dir})
-	}
+	d.Instances = h.lab.Instances()
 	return d
 }
 

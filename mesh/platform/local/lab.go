@@ -18,6 +18,7 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/proc"
 )
 
@@ -30,7 +31,7 @@ type Options struct {
 	// Owner ends all processes when the lab's owner ends, however it does.
 	Owner *proc.Owner
 	// Form is what the lab stands on; empty is Loopback. Pods need a program that netns.Enter runs.
-	Form Form
+	Form platform.Form
 	// Dir holds sockets, logs and bootstrap files; it must be short (Unix sockets) and exist.
 	Dir string
 	// App is what to run.
@@ -38,7 +39,7 @@ type Options struct {
 	// AppDir is the folder of the App file, in which apps run; empty for built-in apps.
 	AppDir string
 	// Relayed are the pairs of workloads between which the network can be broken.
-	Relayed []Pair
+	Relayed []platform.Pair
 	// Rules are applied before the lab counts as started.
 	Rules []config.File
 	// Exact removes Envoy's merge window (profile: exact).
@@ -75,13 +76,9 @@ type Lab struct {
 	breakages map[string]*broken
 }
 
-// Instance is one workload of a lab.
+// Instance is one workload of a lab, with its processes.
 type Instance struct {
-	mesh.Workload
-	// Gateway instances have no app.
-	Command []string
-	// ControlSocket is where the built-in backend takes orders; empty for other apps.
-	ControlSocket string
+	platform.Instance
 
 	env     map[string]string
 	dir     string
@@ -91,14 +88,6 @@ type Instance struct {
 	app   *proc.Process
 	envoy *envoy.Envoy
 }
-
-// ID is the id of the instance's proxy.
-func (i *Instance) ID() string { return mesh.ProxyID(i.Kind, &i.Workload.Workload) }
-
-// Admin is the admin interface of the instance's Envoy.
-func (i *Instance) Admin() *envoy.Admin { return envoy.NewAdmin(i.adminAddress()) }
-
-func (i *Instance) adminAddress() string { return "unix://" + filepath.Join(i.dir, "admin.sock") }
 
 // Start brings a mesh up and returns when every workload listens, every proxy has its configuration, and the rules
 // are effective. Whatever fails, nothing stays behind.
@@ -192,7 +181,7 @@ func (l *Lab) applyAll(ctx context.Context) error {
 
 func (l *Lab) workloads() []mesh.Workload {
 	var out []mesh.Workload
-	for _, inst := range l.Instances() {
+	for _, inst := range l.running() {
 		out = append(out, inst.Workload)
 	}
 	return out
@@ -220,28 +209,42 @@ func (l *Lab) Remember(files ...config.File) {
 }
 
 // Instances are the workloads that run, the gateway first.
-func (l *Lab) Instances() []*Instance {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var out []*Instance
-	for _, i := range l.instances {
-		if !i.gone {
-			out = append(out, i)
-		}
+func (l *Lab) Instances() []*platform.Instance { return shown(l.running()) }
+
+func shown(list []*Instance) []*platform.Instance {
+	var out []*platform.Instance
+	for _, i := range list {
+		out = append(out, &i.Instance)
 	}
 	return out
 }
 
-// Instance finds a workload by its name, or the only one of a Deployment.
-func (l *Lab) Instance(name string) (*Instance, bool) { return find(l.Instances(), name) }
+func (l *Lab) running() []*Instance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.instances), func(i *Instance) bool { return i.gone })
+}
 
-func find(list []*Instance, name string) (*Instance, bool) {
-	for _, i := range list {
-		if i.Name == name || i.Owner == name {
-			return i, true
+// Instance finds a workload by its name, or the first one of a Deployment.
+func (l *Lab) Instance(name string) (*platform.Instance, bool) {
+	return platform.Find(l.Instances(), name)
+}
+
+func (l *Lab) find(name string) (*Instance, bool) {
+	i, ok := l.Instance(name)
+	return l.own(i), ok
+}
+
+// own gives the instance with its processes; nil for nil.
+func (l *Lab) own(shown *platform.Instance) *Instance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range l.instances {
+		if &i.Instance == shown {
+			return i
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // GatewayAddress is the address of the ingress gateway.

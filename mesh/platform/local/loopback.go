@@ -8,6 +8,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/relay"
 )
 
@@ -45,7 +46,7 @@ func takeBlock(ctx context.Context) (*block, error) {
 		"End other labs with squall down. Where the machine has 127.0.0.1 alone (macOS), loopback labs do not run yet", firstBlock, lastBlock, last)
 }
 
-func (b *block) form() Form             { return Loopback }
+func (b *block) form() platform.Form    { return platform.Loopback }
 func (b *block) capture() model.Capture { return model.CaptureProxy }
 func (b *block) close() error           { return b.guard.Close() }
 
@@ -88,7 +89,7 @@ func (b *block) variables(w *model.Workload) map[string]string {
 func (b *block) enter(context.Context, *Instance) error  { return nil }
 func (b *block) leave(*Instance) error                   { return nil }
 func (b *block) fork(*Instance) func(func() error) error { return nil }
-func (b *block) dial(*Instance) Dial                     { return nil }
+func (b *block) dial(*Instance) platform.Dial            { return nil }
 
 func (b *block) reach(_ context.Context, w *model.Workload, host string, port uint32, http bool) (string, error) {
 	return reachByProxy(w, host, port, http)

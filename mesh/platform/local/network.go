@@ -4,28 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/relay"
 )
 
-// Form is one of the platform's two forms.
-type Form string
-
-// The forms: loopback runs anywhere, pods where namespaces can be made (see mesh/netns).
-const (
-	Loopback Form = "loopback"
-	Pods     Form = "pods"
-)
-
-// Dial makes a connection to an IP address with a port.
-type Dial func(ctx context.Context, network, address string) (net.Conn, error)
-
 // network is what the workloads of a lab stand on: a form.
 type network interface {
-	form() Form
+	form() platform.Form
 	capture() model.Capture
 	// room is how many workloads it has room for, the gateway among them.
 	room() int
@@ -41,7 +29,7 @@ type network interface {
 	// fork runs the start of a process where the workload is; nil is anywhere.
 	fork(i *Instance) func(start func() error) error
 	// dial connects from where a workload is; nil is where its load comes from. A nil Dial is anybody's.
-	dial(i *Instance) Dial
+	dial(i *Instance) platform.Dial
 	// reach gives the address that a workload's app connects to when it calls a service's host and port.
 	reach(ctx context.Context, w *model.Workload, host string, port uint32, http bool) (string, error)
 	// bootstrap sets what an Envoy must know of the network.
@@ -61,21 +49,21 @@ type network interface {
 var errNoNetwork = errors.New("loopback has no network of its own that could lose packets or names: use --platform pods")
 
 func (l *Lab) open(ctx context.Context) (network, error) {
-	if l.opts.Form == Pods {
+	if l.opts.Form == platform.Pods {
 		return newPods(ctx, l)
 	}
 	return takeBlock(ctx)
 }
 
-// Form is the lab's.
-func (l *Lab) Form() Form { return l.net.form() }
+// Info is that of the lab's form.
+func (l *Lab) Info() platform.Info { return l.net.form().Info() }
 
 // Dial connects from where a workload is, or, for nil, from where a load on the gateway comes from. A nil function: any
 // dialer will do.
-func (l *Lab) Dial(from *Instance) Dial { return l.net.dial(from) }
+func (l *Lab) Dial(from *platform.Instance) platform.Dial { return l.net.dial(l.own(from)) }
 
 // Reach gives the address to which a workload's app connects when it calls a service by its host and port, over HTTP or plain TCP.
-func (l *Lab) Reach(ctx context.Context, from *Instance, host string, port uint32, http bool) (string, error) {
+func (l *Lab) Reach(ctx context.Context, from *platform.Instance, host string, port uint32, http bool) (string, error) {
 	return l.net.reach(ctx, &from.Workload.Workload, host, port, http)
 }
 

@@ -1,23 +1,19 @@
 package local
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
-	"text/template"
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/registry/static"
 )
-
-// GatewayName is the ingress gateway's workload, as Istio calls it.
-const GatewayName = "istio-ingressgateway"
 
 // plan gives every workload its addresses and its command.
 func (l *Lab) plan(docs config.Set) error {
@@ -32,10 +28,10 @@ func (l *Lab) plan(docs config.Set) error {
 	for _, s := range snap.Services.All() {
 		services = append(services, s)
 	}
-	gateway := &Instance{Workload: mesh.Workload{Kind: model.Router, Workload: model.Workload{
-		Name: GatewayName, Owner: GatewayName, Namespace: "istio-system", ServiceAccount: GatewayName,
-		Labels: map[string]string{"istio": "ingressgateway", "app": GatewayName},
-	}}}
+	gateway := &Instance{Instance: platform.Instance{Workload: mesh.Workload{Kind: model.Router, Workload: model.Workload{
+		Name: platform.GatewayName, Owner: platform.GatewayName, Namespace: "istio-system", ServiceAccount: platform.GatewayName,
+		Labels: map[string]string{"istio": "ingressgateway", "app": platform.GatewayName},
+	}}}}
 	l.net.place(0, &gateway.Workload.Workload, services)
 	gateway.ProxyPort, gateway.Outbound = 0, nil
 	l.instances = append(l.instances, gateway)
@@ -65,6 +61,7 @@ func (l *Lab) makeDir(i *Instance) error {
 	if err := os.MkdirAll(i.dir, 0o700); err != nil {
 		return fmt.Errorf("folder of %s: %w", i.Name, err)
 	}
+	i.AdminAddress = "unix://" + filepath.Join(i.dir, "admin.sock")
 	return nil
 }
 
@@ -108,60 +105,28 @@ func (l *Lab) instance(k int, inst config.Instance, services []*model.Service) *
 	maps.Copy(env, l.net.variables(&w))
 	maps.Copy(env, inst.Env)
 	return &Instance{
-		Workload:      mesh.Workload{Kind: model.Sidecar, Workload: w},
-		ControlSocket: filepath.Join(l.opts.Dir, inst.Name, "control.sock"),
-		env:           env,
+		Instance: platform.Instance{
+			Workload:      mesh.Workload{Kind: model.Sidecar, Workload: w},
+			ControlSocket: filepath.Join(l.opts.Dir, inst.Name, "control.sock"),
+		},
+		env: env,
 	}
-}
-
-// commandData is what a command's template may name.
-type commandData struct {
-	// Squall is the path of this program.
-	Squall string
-	// Address and Port are where the app must listen; Port is its first port.
-	Address string
-	Port    uint32
-	// ControlSocket is a socket path for apps that take orders.
-	ControlSocket string
-
-	instance *Instance
-	services []*model.Service
-}
-
-// Upstream gives what to connect to for a TCP service: the sidecar's listener, or the service itself where the kernel redirects.
-func (c commandData) Upstream(service string, port int) (string, error) {
-	if len(c.instance.Outbound) > 0 {
-		return reachByProxy(&c.instance.Workload.Workload, service, uint32(port), false)
-	}
-	for _, s := range c.services {
-		if _, ok := s.Port(uint32(port)); ok && (s.Host == service || strings.HasPrefix(s.Host, service+".")) {
-			return fmt.Sprintf("%s:%d", s.Host, port), nil
-		}
-	}
-	return "", fmt.Errorf("no TCP service %s has a port %d", service, port)
 }
 
 func (l *Lab) expand(i *Instance, command []string) ([]string, error) {
-	data := commandData{
-		Squall: l.opts.Squall, Address: l.net.appAddress(&i.Workload.Workload),
-		ControlSocket: i.ControlSocket, instance: i, services: l.services,
+	v := platform.Values{
+		Squall: l.opts.Squall, Address: l.net.appAddress(&i.Workload.Workload), ControlSocket: i.ControlSocket,
+		Reach: func(service string, port uint32) (string, error) {
+			if len(i.Outbound) > 0 { // the sidecar's listener
+				return reachByProxy(&i.Workload.Workload, service, port, false)
+			}
+			return platform.ServiceAddress(l.services, service, port)
+		},
 	}
 	if len(i.Inbound) > 0 {
-		data.Address, data.Port = i.Inbound[0].App.Address, i.Inbound[0].App.Port
+		v.Address, v.Port = i.Inbound[0].App.Address, i.Inbound[0].App.Port
 	}
-	out := make([]string, len(command))
-	for n, word := range command {
-		t, err := template.New("command").Option("missingkey=error").Parse(word)
-		if err != nil {
-			return nil, err
-		}
-		var b bytes.Buffer
-		if err := t.Execute(&b, data); err != nil {
-			return nil, err
-		}
-		out[n] = b.String()
-	}
-	return out, nil
+	return platform.Expand(command, v)
 }
 
 func joinLines(lines []string) string { return strings.Join(lines, "\n    ") }

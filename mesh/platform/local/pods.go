@@ -12,10 +12,12 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/dns"
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/netns"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/relay"
 	"github.com/squallmesh/squall/mesh/xds/translate"
 )
@@ -34,7 +36,7 @@ var passedPorts = []uint16{15020, 15021, 15090}
 type pods struct {
 	node  *netns.Node
 	first netip.Addr
-	names *names
+	names *mesh.Names
 	dns   *dns.Server
 
 	mu      sync.Mutex
@@ -59,7 +61,7 @@ func newPods(ctx context.Context, l *Lab) (*pods, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the network of the pods: %w", err)
 	}
-	p := &pods{node: node, first: first, names: &names{client: l.client}, spaces: map[*Instance]*netns.Namespace{}, drops: map[string][]end{}}
+	p := &pods{node: node, first: first, names: mesh.NewNames(l.client), spaces: map[*Instance]*netns.Namespace{}, drops: map[string][]end{}}
 	at := net.JoinHostPort(first.String(), "53")
 	udp, err := node.ListenPacket(ctx, "udp4", at)
 	if err != nil {
@@ -69,11 +71,11 @@ func newPods(ctx context.Context, l *Lab) (*pods, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("DNS server: %w", err), udp.Close(), node.Close())
 	}
-	p.dns = dns.Serve(udp, tcp, p.names.find)
+	p.dns = dns.Serve(udp, tcp, p.names.Find)
 	return p, nil
 }
 
-func (p *pods) form() Form             { return Pods }
+func (p *pods) form() platform.Form    { return platform.Pods }
 func (p *pods) capture() model.Capture { return model.CaptureRedirect }
 
 // room: half of the block.
@@ -183,7 +185,7 @@ func (p *pods) fork(i *Instance) func(func() error) error {
 }
 
 // dial connects as the workload's app does, whose connections are redirected; for nil, as somebody beside the pods.
-func (p *pods) dial(i *Instance) Dial {
+func (p *pods) dial(i *Instance) platform.Dial {
 	ns := p.node.Namespace
 	if i != nil {
 		ns = p.space(i)
@@ -197,7 +199,7 @@ func (p *pods) dial(i *Instance) Dial {
 }
 
 func (p *pods) reach(ctx context.Context, w *model.Workload, host string, port uint32, _ bool) (string, error) {
-	address, ok := p.names.search(ctx, host, w.Namespace)
+	address, ok := p.names.Search(ctx, host, w.Namespace)
 	if !ok {
 		return "", noService(w, host, port)
 	}

@@ -95,7 +95,7 @@ func (l *Lab) StartControlPlane(ctx context.Context) error {
 		return err
 	}
 	var ids []string
-	for _, i := range l.Instances() {
+	for _, i := range l.running() {
 		select {
 		case <-i.envoy.Done():
 		default:
@@ -185,10 +185,10 @@ func (l *Lab) startEnvoy(ctx context.Context, i *Instance) error {
 	options := envoy.Options{
 		Binary: l.opts.Envoy, Dir: i.dir, Concurrency: l.opts.Concurrency, DrainTime: l.opts.DrainTime, Fork: l.net.fork(i),
 		Bootstrap: envoy.BootstrapOptions{
-			NodeID: i.ID(), Cluster: canonicalService(i) + "." + i.Namespace,
+			NodeID: i.ID(), Cluster: i.CanonicalService() + "." + i.Namespace,
 			Locality:  envoy.Locality{Region: i.Locality.Region, Zone: i.Locality.Zone, SubZone: i.Locality.SubZone},
-			Metadata:  map[string]string{mesh.AdminMetadata: i.adminAddress()},
-			Admin:     i.adminAddress(),
+			Metadata:  map[string]string{mesh.AdminMetadata: i.AdminAddress},
+			Admin:     i.AdminAddress,
 			XDS:       "unix://" + filepath.Join(l.opts.Dir, "xds.sock"),
 			AccessLog: "unix://" + filepath.Join(l.opts.Dir, AccessLogSocket),
 			Zipkin:    "unix://" + filepath.Join(l.opts.Dir, ZipkinSocket),
@@ -205,14 +205,4 @@ func (l *Lab) startEnvoy(ctx context.Context, i *Instance) error {
 	l.mu.Unlock()
 	l.watch("the proxy of "+i.Name, e.Process())
 	return e.Ready(ctx)
-}
-
-// canonicalService is the name under which telemetry and traces know a workload.
-func canonicalService(i *Instance) string {
-	for _, label := range []string{"service.istio.io/canonical-name", "app.kubernetes.io/name", "app"} {
-		if v := i.Labels[label]; v != "" {
-			return v
-		}
-	}
-	return i.Owner
 }

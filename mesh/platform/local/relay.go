@@ -3,24 +3,12 @@ package local
 import (
 	"context"
 	"fmt"
-	"net"
 	"strconv"
 
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/relay"
 )
-
-// Pair names two ends of the network: a Deployment, an instance or a value of the label app; a gateway is GatewayName.
-// An empty From is everybody.
-type Pair struct{ From, To string }
-
-func (p Pair) joins(caller, called *Instance) bool {
-	return caller != called && (p.From == "" || caller.is(p.From)) && called.is(p.To)
-}
-
-func (i *Instance) is(name string) bool {
-	return i.Name == name || i.Owner == name || i.Labels["app"] == name
-}
 
 // link is the relay from one workload to one port of another.
 type link struct {
@@ -38,11 +26,11 @@ func (l *Lab) startRelays(ctx context.Context) error {
 	return nil
 }
 
-func (l *Lab) openRelays(ctx context.Context, p Pair) error {
+func (l *Lab) openRelays(ctx context.Context, p platform.Pair) error {
 	met := false
 	for k, caller := range l.instances {
 		for n, called := range l.instances {
-			if !p.joins(caller, called) {
+			if !p.Joins(&caller.Instance, &called.Instance) {
 				continue
 			}
 			met = true
@@ -93,10 +81,10 @@ func ports(i *Instance) []string {
 }
 
 // Relays are those between a pair of workloads, one for each port.
-func (l *Lab) Relays(p Pair) []*relay.Relay {
+func (l *Lab) Relays(p platform.Pair) []*relay.Relay {
 	var out []*relay.Relay
 	for _, r := range l.relays {
-		if p.joins(r.caller, r.called) {
+		if p.Joins(&r.caller.Instance, &r.called.Instance) {
 			out = append(out, r.Relay)
 		}
 	}
@@ -104,33 +92,18 @@ func (l *Lab) Relays(p Pair) []*relay.Relay {
 }
 
 // Beyond gives the address of the workload to which a relay's address leads, both with their port; any other address is its own.
-func (l *Lab) Beyond(address string) string { return beyond(l.everyone(), address) }
+func (l *Lab) Beyond(address string) string { return platform.Beyond(l.everyone(), address) }
 
 // BeyondHost is Beyond for an address without a port.
-func (l *Lab) BeyondHost(host string) string { return beyondHost(l.everyone(), host) }
+func (l *Lab) BeyondHost(host string) string { return platform.BeyondHost(l.everyone(), host) }
 
 // everyone is all instances there ever were; the list only grows.
-func (l *Lab) everyone() []*Instance {
+func (l *Lab) everyone() []*platform.Instance {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.instances
-}
-
-func beyond(list []*Instance, address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
+	out := make([]*platform.Instance, len(l.instances))
+	for n, i := range l.instances {
+		out[n] = &i.Instance
 	}
-	return net.JoinHostPort(beyondHost(list, host), port)
-}
-
-func beyondHost(list []*Instance, host string) string {
-	for _, caller := range list {
-		for called, relay := range caller.Relays {
-			if relay == host {
-				return called
-			}
-		}
-	}
-	return host
+	return out
 }

@@ -9,15 +9,16 @@ import (
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/platform"
 )
 
 // Replicas are the instances of a Deployment that run, the oldest first.
-func (l *Lab) Replicas(owner string) []*Instance {
-	return slices.DeleteFunc(l.Instances(), func(i *Instance) bool { return i.Owner != owner })
+func (l *Lab) Replicas(owner string) []*platform.Instance {
+	return slices.DeleteFunc(l.Instances(), func(i *platform.Instance) bool { return i.Owner != owner })
 }
 
 // Withdraw takes instances out of every load balancer and returns when no proxy sends to them any more. They run on until Remove.
-func (l *Lab) Withdraw(ctx context.Context, list []*Instance) error {
+func (l *Lab) Withdraw(ctx context.Context, list []*platform.Instance) error {
 	for _, i := range list {
 		i.NotReady = true
 	}
@@ -25,17 +26,21 @@ func (l *Lab) Withdraw(ctx context.Context, list []*Instance) error {
 }
 
 // Remove ends withdrawn instances.
-func (l *Lab) Remove(ctx context.Context, list []*Instance) error {
+func (l *Lab) Remove(ctx context.Context, list []*platform.Instance) error {
+	var leaving []*Instance
+	for _, shown := range list {
+		leaving = append(leaving, l.own(shown))
+	}
 	l.mu.Lock()
-	for _, i := range list {
+	for _, i := range leaving {
 		i.gone = true
 	}
 	l.mu.Unlock()
 	if err := l.applyWorkloads(ctx); err != nil {
 		return err
 	}
-	for _, i := range list {
-		for _, p := range l.processes(i, Both) {
+	for _, i := range leaving {
+		for _, p := range l.processes(i, platform.Both) {
 			l.mu.Lock()
 			l.planned[p] = true
 			l.mu.Unlock()
@@ -51,7 +56,7 @@ func (l *Lab) Remove(ctx context.Context, list []*Instance) error {
 }
 
 // Add starts more instances of a Deployment and returns when every proxy sends to them.
-func (l *Lab) Add(ctx context.Context, owner string, count int) ([]*Instance, error) {
+func (l *Lab) Add(ctx context.Context, owner string, count int) ([]*platform.Instance, error) {
 	template, ok := l.templates[owner]
 	if !ok {
 		return nil, fmt.Errorf("there is no Deployment %q", owner)
@@ -109,7 +114,7 @@ func (l *Lab) Add(ctx context.Context, owner string, count int) ([]*Instance, er
 	for _, i := range added {
 		i.NotReady = false
 	}
-	return added, l.applyWorkloads(ctx)
+	return shown(added), l.applyWorkloads(ctx)
 }
 
 func (l *Lab) applyWorkloads(ctx context.Context) error {

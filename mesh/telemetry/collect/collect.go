@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,8 @@ import (
 type Collector struct {
 	Ledger telemetry.Ledger
 	Spans  *zipkin.Store
+	// AccessLogs and Traces are where it listens, with the ports that the system chose.
+	AccessLogs, Traces string
 
 	cancel context.CancelFunc
 	group  errgroup.Group
@@ -34,7 +37,7 @@ type Collector struct {
 
 // Options of a collector.
 type Options struct {
-	// AccessLogs and Traces are the paths of the sockets.
+	// AccessLogs and Traces are the paths of the sockets, or where to listen for TCP, host:port.
 	AccessLogs, Traces string
 	// MaxSpans bounds what SpansFrom can give; older ones are dropped. 0 takes 200,000.
 	MaxSpans int
@@ -46,21 +49,29 @@ func Start(ctx context.Context, o Options) (*Collector, error) {
 		o.MaxSpans = zipkin.DefaultMaxSpans
 	}
 	c := &Collector{Spans: zipkin.NewStore(o.MaxSpans), max: o.MaxSpans}
-	var lc net.ListenConfig
-	logs, err := lc.Listen(ctx, "unix", o.AccessLogs)
+	logs, err := listen(ctx, o.AccessLogs)
 	if err != nil {
 		return nil, fmt.Errorf("access log collector: %w", err)
 	}
-	traces, err := lc.Listen(ctx, "unix", o.Traces)
+	traces, err := listen(ctx, o.Traces)
 	if err != nil {
 		_ = logs.Close()
 		return nil, fmt.Errorf("span collector: %w", err)
 	}
+	c.AccessLogs, c.Traces = logs.Addr().String(), traces.Addr().String()
 	// The collectors outlive the run's own context: what was sent before its end still counts.
 	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.group.Go(func() error { return als.New(als.Options{Sink: c.Ledger.Add}).Serve(ctx, logs) })
 	c.group.Go(func() error { return zipkin.Serve(ctx, traces, c.Spans, c.received) })
 	return c, nil
+}
+
+func listen(ctx context.Context, at string) (net.Listener, error) {
+	network := "unix"
+	if !strings.HasPrefix(at, "/") {
+		network = "tcp"
+	}
+	return new(net.ListenConfig).Listen(ctx, network, at)
 }
 
 func (c *Collector) received(spans []telemetry.Span) {

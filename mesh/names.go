@@ -1,4 +1,4 @@
-package local
+package mesh
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/model"
 )
 
@@ -17,17 +16,20 @@ const namesAge = 250 * time.Millisecond
 // namesTimeout bounds how long the control plane is asked; while it is down, the names of before count.
 const namesTimeout = 2 * time.Second
 
-// names are the services' addresses, as the control plane gave them.
-type names struct {
-	client *mesh.Client
+// Names are the services' addresses, as a control plane gives them, kept for a moment.
+type Names struct {
+	client *Client
 
 	mu    sync.Mutex
 	known map[string]string
 	asked time.Time
 }
 
-// find gives the address of a service by its full host name.
-func (n *names) find(ctx context.Context, host string) (netip.Addr, bool) {
+// NewNames asks a control plane.
+func NewNames(c *Client) *Names { return &Names{client: c} }
+
+// Find gives the address of a service by its full host name.
+func (n *Names) Find(ctx context.Context, host string) (netip.Addr, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if time.Since(n.asked) > namesAge {
@@ -42,12 +44,12 @@ func (n *names) find(ctx context.Context, host string) (netip.Addr, bool) {
 	return a, err == nil
 }
 
-// search finds a host as a pod of a namespace does, short forms included.
-func (n *names) search(ctx context.Context, host, namespace string) (netip.Addr, bool) {
+// Search finds a host as a pod of a namespace does, short forms included.
+func (n *Names) Search(ctx context.Context, host, namespace string) (netip.Addr, bool) {
 	domain := model.DefaultMesh().Domain
 	cluster := domain[strings.Index(domain, ".")+1:]
 	for _, suffix := range []string{"", "." + namespace + "." + domain, "." + domain, "." + cluster} {
-		if a, ok := n.find(ctx, host+suffix); ok {
+		if a, ok := n.Find(ctx, host+suffix); ok {
 			return a, true
 		}
 	}
