@@ -34,6 +34,8 @@ type Options struct {
 	Token string
 	// XDS is where proxies connect, API where Client does. Both are closed at the end.
 	XDS, API net.Listener
+	// Identity gives workloads their certificates; nil is a mesh without identities, whose calls are plain text.
+	Identity *Identity
 	// Mesh-wide settings; nil takes model.DefaultMesh.
 	Mesh *model.Mesh
 	// Log takes what happens; nil discards.
@@ -74,10 +76,14 @@ func New(o Options) *Mesh {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	snapshot := model.Snapshot{Mesh: o.Mesh}
+	if o.Identity != nil {
+		snapshot.Trust = &model.Trust{Roots: o.Identity.Authority.Roots()}
+	}
 	return &Mesh{
 		opts:     o,
 		server:   serve.New(serve.Options{Admin: admins{o.Token}, Log: o.Log}),
-		snapshot: model.Snapshot{Mesh: o.Mesh},
+		snapshot: snapshot,
 		leases:   map[int]*lease{},
 	}
 }
@@ -88,6 +94,9 @@ func (m *Mesh) Run(ctx context.Context) error {
 	g.Go(func() error { return m.server.Serve(ctx, m.opts.XDS) })
 	g.Go(func() error { return m.serveAPI(ctx) })
 	g.Go(func() error { return m.keepLeases(ctx) })
+	if m.opts.Identity != nil {
+		g.Go(func() error { return m.opts.Identity.serve(ctx, m.opts.Log) })
+	}
 	return g.Wait()
 }
 
@@ -111,6 +120,7 @@ func (m *Mesh) apply(ctx context.Context, req ApplyRequest) (ApplyResponse, erro
 	}
 	snap, more := m.builder.Build(next, m.snapshot, workloads)
 	problems.Add(more...)
+	problems.Add(withoutIdentity(snap)...)
 	if err := problems.Err(); err != nil {
 		return ApplyResponse{Diagnostics: problems.Sorted()}, err
 	}

@@ -20,6 +20,7 @@ import (
 func newMeshCommand(env *environment) *cobra.Command {
 	var xdsFD, apiFD int
 	var profile, capture string
+	var identity identityFlags
 	c := &cobra.Command{
 		Use: "mesh", Short: "Run the control plane", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -36,8 +37,12 @@ func newMeshCommand(env *environment) *cobra.Command {
 				settings = model.ExactMesh()
 			}
 			settings.Capture = model.Capture(capture)
+			issuer, err := identity.open(settings.TrustDomain)
+			if err != nil {
+				return err
+			}
 			return mesh.New(mesh.Options{
-				XDS: xds, API: api, Mesh: settings, Log: slog.New(slog.NewTextHandler(env.stderr, nil)),
+				XDS: xds, API: api, Identity: issuer, Mesh: settings, Log: slog.New(slog.NewTextHandler(env.stderr, nil)),
 			}).Run(c.Context())
 		},
 	}
@@ -45,6 +50,7 @@ func newMeshCommand(env *environment) *cobra.Command {
 	c.Flags().IntVar(&apiFD, "api-fd", 4, "file descriptor of the API's listener")
 	c.Flags().StringVar(&profile, "profile", "istio", "istio or exact")
 	c.Flags().StringVar(&capture, "capture", string(model.CaptureProxy), "how traffic reaches sidecars: proxy or redirect")
+	identity.register(c)
 	return c
 }
 

@@ -8,7 +8,9 @@ import (
 
 // allowed lists, for each message of Istio's networking API, the fields that have an effect here, by JSON's names.
 // A field that is not listed is an error, never dropped in silence.
-var allowed = fieldSets(map[string]string{
+var allowed = fieldSets(networkingAPI, networkingFields, fieldSets(securityAPI, securityFields, fieldSets(typeAPI, typeFields, map[protoreflect.FullName]bool{})))
+
+var networkingFields = map[string]string{
 	"VirtualService":                        "hosts gateways http tls tcp exportTo",
 	"Destination":                           "host subset port",
 	"PortSelector":                          "number",
@@ -64,7 +66,7 @@ var allowed = fieldSets(map[string]string{
 	"ServicePort":                                      "number protocol name targetPort",
 	"WorkloadEntry":                                    "address ports labels locality weight",
 	"WorkloadSelector":                                 "labels",
-})
+}
 
 // instead says what to write in place of fields that are not supported.
 var instead = map[string]string{ //nolint:gosec // names of fields, no credentials
@@ -80,13 +82,18 @@ var instead = map[string]string{ //nolint:gosec // names of fields, no credentia
 	"ConnectionPoolSettings.HTTPSettings.maxRequests": "use http2MaxRequests",
 }
 
-const networkingAPI = "istio.networking.v1alpha3."
+// Where the messages of Istio's API are.
+const (
+	networkingAPI = "istio.networking.v1alpha3."
+	securityAPI   = "istio.security.v1beta1."
+	typeAPI       = "istio.type.v1beta1."
+)
 
-func fieldSets(lists map[string]string) map[protoreflect.FullName]bool {
-	out := map[protoreflect.FullName]bool{}
+// fieldSets adds the fields of messages of one API to a set, and gives it back.
+func fieldSets(api string, lists map[string]string, out map[protoreflect.FullName]bool) map[protoreflect.FullName]bool {
 	for message, fields := range lists {
 		for f := range strings.FieldsSeq(fields) {
-			out[protoreflect.FullName(networkingAPI+message+"."+f)] = true
+			out[protoreflect.FullName(api+message+"."+f)] = true
 		}
 	}
 	return out
@@ -101,7 +108,10 @@ func supports(fd protoreflect.FieldDescriptor) (hint string, ok bool) {
 	if supported(fd) {
 		return "", true
 	}
-	name := strings.TrimPrefix(string(fd.ContainingMessage().FullName()), networkingAPI) + "." + fd.JSONName()
+	name := string(fd.ContainingMessage().FullName()) + "." + fd.JSONName()
+	for _, api := range []string{networkingAPI, securityAPI, typeAPI} {
+		name = strings.TrimPrefix(name, api)
+	}
 	if hint = instead[name]; hint == "" {
 		hint = "delete the field; what has no effect here is refused rather than ignored"
 	}

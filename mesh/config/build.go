@@ -45,7 +45,9 @@ func (b *build) whole(workloads []*model.Workload) {
 	b.workloads(workloads)
 	services, fixed := b.allServices()
 	b.endpoints(services, fixed, workloads)
+	b.identities(workloads)
 	b.destinationRules()
+	b.peerAuthentications()
 	for _, doc := range b.set.ofKind(kindDeployment) {
 		b.of(doc, func() { b.deployment(doc) })
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -101,8 +102,9 @@ func (d *decoder) field(n *yaml.Node, m protoreflect.Message, fd protoreflect.Fi
 		for _, p := range d.pairs(target, path) {
 			at := joinPath(path, p.name)
 			d.note(at, p)
-			if v, ok := d.value(p.value, fd.MapValue(), entries.NewValue, at, what+"."+p.name); ok {
-				entries.Set(protoreflect.ValueOfString(p.name).MapKey(), v)
+			key, known := d.mapKey(p, fd.MapKey(), at, what)
+			if v, ok := d.value(p.value, fd.MapValue(), entries.NewValue, at, what+"."+p.name); ok && known {
+				entries.Set(key, v)
 			}
 		}
 	default:
@@ -110,6 +112,19 @@ func (d *decoder) field(n *yaml.Node, m protoreflect.Message, fd protoreflect.Fi
 			m.Set(fd, v)
 		}
 	}
+}
+
+// mapKey reads a key of a map, which is a text or a number.
+func (d *decoder) mapKey(p pair, fd protoreflect.FieldDescriptor, path, what string) (protoreflect.MapKey, bool) {
+	if fd.Kind() != protoreflect.Uint32Kind {
+		return protoreflect.ValueOfString(p.name).MapKey(), true
+	}
+	n, err := strconv.ParseUint(p.name, 10, 32)
+	if err != nil {
+		d.errorf("WRONG-TYPE", p.key, path, "a key of %s must be a number, not %s", what, shorten(p.name))
+		return protoreflect.MapKey{}, false
+	}
+	return protoreflect.ValueOfUint32(uint32(n)).MapKey(), true
 }
 
 // value decodes one value that is neither a list nor a map.

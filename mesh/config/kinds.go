@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"gopkg.in/yaml.v3"
 	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 )
@@ -21,6 +22,8 @@ const (
 	kindService         = "Service"
 	kindDeployment      = "Deployment"
 	kindServiceAccount  = "ServiceAccount"
+
+	kindPeerAuthentication = "PeerAuthentication"
 )
 
 // kind says how a kind of document is decoded: as a protobuf message under spec, or as a whole Go struct.
@@ -33,12 +36,15 @@ type kind struct {
 
 var networkingVersions = []string{"networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"}
 
+var securityVersions = []string{"security.istio.io/v1", "security.istio.io/v1beta1"}
+
 // kinds gives all supported kinds, sorted by name.
 func kinds() []kind {
 	return []kind{
 		{name: kindDeployment, versions: []string{"apps/v1"}, object: func() any { return new(apps.Deployment) }},
 		{name: kindDestinationRule, versions: networkingVersions, message: func() proto.Message { return new(networking.DestinationRule) }},
 		{name: kindGateway, versions: networkingVersions, message: func() proto.Message { return new(networking.Gateway) }},
+		{name: kindPeerAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.PeerAuthentication) }},
 		{name: kindService, versions: []string{"v1"}, object: func() any { return new(core.Service) }},
 		{name: kindServiceAccount, versions: []string{"v1"}, object: func() any { return new(core.ServiceAccount) }},
 		{name: kindServiceEntry, versions: networkingVersions, message: func() proto.Message { return new(networking.ServiceEntry) }},

@@ -25,10 +25,7 @@ func (r reporter) clientTLS(in *networking.ClientTLSSettings, path string) *mode
 		if in.PrivateKey == "" {
 			r.missing(path+".privateKey", "mode MUTUAL needs a privateKey")
 		}
-	case model.TLSIstio:
-		r.warnf("MTLS-PENDING", path+".mode", "the mesh has no identities yet: these calls are sent in plain text")
-		fallthrough
-	case model.TLSSimple, model.TLSDisable:
+	case model.TLSIstio, model.TLSSimple, model.TLSDisable:
 		for _, f := range []struct{ name, value string }{{"clientCertificate", in.ClientCertificate}, {"privateKey", in.PrivateKey}} {
 			if f.value != "" {
 				r.errorf("BAD-VALUE", path+"."+f.name, "mode %s takes no %s", out.Mode, f.name)

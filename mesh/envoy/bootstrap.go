@@ -23,6 +23,7 @@ const (
 	ClusterXDS       = "xds-grpc"
 	ClusterAccessLog = "als-grpc"
 	ClusterZipkin    = "zipkin"
+	ClusterSDS       = "sds-grpc"
 )
 
 // DefaultStatsFlushInterval is used if BootstrapOptions.StatsFlushInterval is 0.
@@ -51,6 +52,7 @@ type BootstrapOptions struct {
 
 	AccessLog string // the access log service (gRPC), as XDS; empty means no cluster als-grpc
 	Zipkin    string // the Zipkin collector (HTTP/1), as XDS; empty means no cluster zipkin
+	SDS       string // who has the workload's certificate and key (gRPC), as XDS; empty means no cluster sds-grpc
 
 	// SourceAddress is the IP address that upstream sockets are bound to; empty leaves the choice to the kernel.
 	SourceAddress string

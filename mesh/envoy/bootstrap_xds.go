@@ -74,6 +74,7 @@ func staticClusters(opts BootstrapOptions) ([]*clusterv3.Cluster, error) {
 		{ClusterXDS, opts.XDS, true},
 		{ClusterAccessLog, opts.AccessLog, true},
 		{ClusterZipkin, opts.Zipkin, false},
+		{ClusterSDS, opts.SDS, true},
 	} {
 		if c.address == "" {
 			continue

@@ -38,6 +38,29 @@ func (d *DestinationRule) Subset(name string) *Subset {
 	return nil
 }
 
+// AllTLS gives every setting of client TLS in the rule: its own, those of ports and of subsets.
+func (d *DestinationRule) AllTLS() []*ClientTLS {
+	var out []*ClientTLS
+	take := func(p *TrafficPolicy) {
+		if p != nil && p.TLS != nil {
+			out = append(out, p.TLS)
+		}
+	}
+	each := func(p *TrafficPolicy) {
+		take(p)
+		if p != nil {
+			for _, port := range p.Ports {
+				take(port.Policy)
+			}
+		}
+	}
+	each(d.Policy)
+	for _, s := range d.Subsets {
+		each(s.Policy)
+	}
+	return out
+}
+
 // Subset is a named part of a service's endpoints.
 type Subset struct {
 	Name   string

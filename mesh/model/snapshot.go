@@ -19,12 +19,19 @@ type Snapshot struct {
 	VirtualServices Map[*VirtualService]
 	// DestinationRules by namespace/name.
 	DestinationRules Map[*DestinationRule]
+	// PeerAuthentications by namespace/name.
+	PeerAuthentications Map[*PeerAuthentication]
+	// Identities that may answer, by host.
+	Identities Map[*Identities]
+	// Trust in certificates; nil in a mesh without identities, whose calls are plain text.
+	Trust *Trust
 	// Faults of running scenarios, by host.
 	Faults Map[*LeasedFaults]
 
 	meshRoutes    Map[*ruleList[VirtualService]]  // by host, for sidecars
 	gatewayRoutes Map[*ruleList[VirtualService]]  // by gateway key
 	policies      Map[*ruleList[DestinationRule]] // by host
+	peers         Map[*ruleList[PeerAuthentication]] // by namespace
 }
 
 // ruleList is an immutable list, in the order of the rules' keys.
@@ -181,10 +188,12 @@ func (s Snapshot) DestinationRule(host, namespace string) *DestinationRule {
 
 // Changes says which keys of which part differ between two snapshots. Each slice is sorted.
 type Changes struct {
-	Mesh                                    bool
+	Mesh, Trust                             bool
 	Services, Endpoints, Workloads          []string
 	Gateways, GatewayRules                  []string
 	MeshRules, DestinationRules, FaultHosts []string
+	// PeerAuthentications holds namespaces.
+	Identities, PeerAuthentications []string
 }
 
 // Changed compares two snapshots in time proportional to what differs.
@@ -199,6 +208,10 @@ func Changed(a, b Snapshot) Changes {
 		MeshRules:        keys(a.meshRoutes, b.meshRoutes),
 		DestinationRules: keys(a.policies, b.policies),
 		FaultHosts:       keys(a.Faults, b.Faults),
+		Trust:            a.Trust != b.Trust,
+		Identities:       keys(a.Identities, b.Identities),
+
+		PeerAuthentications: keys(a.peers, b.peers),
 	}
 }
 

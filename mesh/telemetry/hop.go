@@ -90,6 +90,10 @@ type Hop struct {
 	// Principal is the identity in the caller's certificate (spiffe://...), LocalPrincipal the proxy's own; empty without mTLS.
 	Principal      string `json:"principal,omitempty"`
 	LocalPrincipal string `json:"localPrincipal,omitempty"`
+	// UpstreamPrincipal is the identity in the certificate of the endpoint that was called, UpstreamLocalPrincipal what the proxy showed
+	// it; empty without mTLS.
+	UpstreamPrincipal      string `json:"upstreamPrincipal,omitempty"`
+	UpstreamLocalPrincipal string `json:"upstreamLocalPrincipal,omitempty"`
 
 	// BytesReceived and BytesSent are those of bodies, or of the connection.
 	BytesReceived uint64 `json:"bytesReceived,omitempty"`

@@ -72,6 +72,8 @@ type Lab struct {
 	// planned are processes whose end is not a failure.
 	planned map[*proc.Process]bool
 	failed  chan error
+	// identities are nil until the lab starts.
+	identities *identities
 	// breakages are in force, by their ids.
 	breakages map[string]*broken
 }
@@ -87,6 +89,8 @@ type Instance struct {
 	gone  bool
 	app   *proc.Process
 	envoy *envoy.Envoy
+	// stopAgent ends what serves the instance's identity; nil before it starts.
+	stopAgent context.CancelFunc
 }
 
 // Start brings a mesh up and returns when every workload listens, every proxy has its configuration, and the rules
@@ -126,6 +130,9 @@ func (l *Lab) start(ctx context.Context) error {
 		return err
 	}
 	if err := l.startRelays(ctx); err != nil {
+		return err
+	}
+	if err := l.startIdentities(); err != nil {
 		return err
 	}
 	if err := l.startControlPlane(ctx); err != nil {
@@ -298,7 +305,7 @@ func (l *Lab) Close() error {
 	for _, r := range l.relays {
 		g.Go(r.Close)
 	}
-	return errors.Join(g.Wait(), l.net.close())
+	return errors.Join(g.Wait(), l.identities.close(), l.net.close())
 }
 
 func logFile(dir, name string) (io.WriteCloser, error) {

@@ -25,7 +25,7 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 			_ = f.Close()
 		}
 	}()
-	for _, name := range []string{"xds.sock", "api.sock"} {
+	for _, name := range []string{"xds.sock", "api.sock", caSocket} {
 		f, err := unixListener(ctx, filepath.Join(l.opts.Dir, name))
 		if err != nil {
 			return err
@@ -41,6 +41,7 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 		args = append(args, "--profile", "exact")
 	}
 	args = append(args, "--capture", string(l.net.capture()))
+	args = append(args, l.identityArgs(5)...)
 	p, err := l.opts.Owner.Start(proc.Spec{
 		Name: "control plane", Path: l.opts.Squall, Args: args, Env: l.opts.Env, Log: log, ExtraFiles: files,
 	})
@@ -182,6 +183,11 @@ func (l *Lab) listening(ctx context.Context, i *Instance) error {
 }
 
 func (l *Lab) startEnvoy(ctx context.Context, i *Instance) error {
+	if i.stopAgent == nil {
+		if err := l.identities.serve(ctx, l, i); err != nil {
+			return err
+		}
+	}
 	options := envoy.Options{
 		Binary: l.opts.Envoy, Dir: i.dir, Concurrency: l.opts.Concurrency, DrainTime: l.opts.DrainTime, Fork: l.net.fork(i),
 		Bootstrap: envoy.BootstrapOptions{
@@ -192,6 +198,7 @@ func (l *Lab) startEnvoy(ctx context.Context, i *Instance) error {
 			XDS:       "unix://" + filepath.Join(l.opts.Dir, "xds.sock"),
 			AccessLog: "unix://" + filepath.Join(l.opts.Dir, AccessLogSocket),
 			Zipkin:    "unix://" + filepath.Join(l.opts.Dir, ZipkinSocket),
+			SDS:       "unix://" + filepath.Join(i.dir, sdsSocket),
 			Leases:    model.LeaseSlots,
 		},
 	}

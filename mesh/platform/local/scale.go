@@ -48,6 +48,9 @@ func (l *Lab) Remove(ctx context.Context, list []*platform.Instance) error {
 				return fmt.Errorf("stop %s: %w", i.Name, err)
 			}
 		}
+		if i.stopAgent != nil {
+			i.stopAgent()
+		}
 		if err := l.net.leave(i); err != nil {
 			return err
 		}

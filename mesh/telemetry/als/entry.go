@@ -24,6 +24,7 @@ func (s *sender) commonHop(c *dataaccesslogv3.AccessLogCommon) telemetry.Hop {
 		DownstreamFailure: c.GetDownstreamTransportFailureReason(),
 		Principal:         uri(c.GetTlsProperties().GetPeerCertificateProperties()),
 		LocalPrincipal:    uri(c.GetTlsProperties().GetLocalCertificateProperties()),
+		UpstreamPrincipal: tag(c, "upstream_peer"), UpstreamLocalPrincipal: tag(c, "upstream_local"),
 	}
 }
 
@@ -36,8 +37,13 @@ func cluster(c *dataaccesslogv3.AccessLogCommon) string {
 	if name := c.GetUpstreamCluster(); name != "" {
 		return name
 	}
-	if name := c.GetCustomTags()[clusterTag]; name != "-" {
-		return name
+	return tag(c, clusterTag)
+}
+
+// tag gives what a proxy sends in a custom tag; Envoy says "-" for nothing.
+func tag(c *dataaccesslogv3.AccessLogCommon, name string) string {
+	if v := c.GetCustomTags()[name]; v != "-" {
+		return v
 	}
 	return ""
 }

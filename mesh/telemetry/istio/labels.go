@@ -51,9 +51,7 @@ func (m *Metrics) common(h *telemetry.Hop) map[string]string {
 	} else {
 		labels["reporter"] = reporterSource
 		source, destination = m.own(h), m.at(h.UpstreamAddress)
-		if !m.opts.MutualTLS {
-			source.Principal, destination.Principal = "", ""
-		}
+		source.Principal, destination.Principal = h.UpstreamLocalPrincipal, h.UpstreamPrincipal
 	}
 	source.labels("source", labels)
 	destination.labels("destination", labels)

@@ -36,8 +36,6 @@ type Options struct {
 	// Service says where an inbound request, whose cluster names no host, was meant to go. nil: to the host that it asked for,
 	// and the workload's canonical service.
 	Service func(*telemetry.Hop) (Service, bool)
-	// MutualTLS tells that sources know principals by Peers: they do not log their certificates.
-	MutualTLS bool
 }
 
 // series is one counter, or one histogram.

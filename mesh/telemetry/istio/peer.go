@@ -4,7 +4,7 @@ package istio
 type Peer struct {
 	// Workload is the Deployment's name, Namespace its namespace.
 	Workload, Namespace string
-	// Principal is the SPIFFE identity it would show: used where a hop had mTLS and no certificate was logged.
+	// Principal is the SPIFFE identity that it showed; a hop tells.
 	Principal string
 	// App, Version, CanonicalService and CanonicalRevision come from labels.
 	App, Version, CanonicalService, CanonicalRevision string

@@ -11,6 +11,7 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	runtimev3 "github.com/envoyproxy/go-control-plane/envoy/service/runtime/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -122,6 +123,7 @@ func (c *Config) add(m proto.Message) error {
 		c.Clusters[m.GetName()] = m
 	case *endpointv3.ClusterLoadAssignment:
 		c.Endpoints[m.GetClusterName()] = m
+	case *tlsv3.Secret: // whom the proxy trusts: no part in routing
 	case *runtimev3.Runtime:
 		for key, v := range m.GetLayer().GetFields() {
 			f := v.GetStructValue().GetFields()

@@ -183,6 +183,7 @@ func (p *proxy) advance(now func() time.Time) {
 		return
 	}
 	p.send(translate.Runtime, true, now)
+	p.send(translate.Secret, true, now) // clusters and listeners warm until they have theirs
 	c := p.send(translate.Cluster, true, now)
 	e := p.send(translate.Endpoint, true, now)
 	if c || e || !p.idle(translate.Cluster, translate.Endpoint) {
@@ -199,7 +200,7 @@ func (p *proxy) advance(now func() time.Time) {
 	if p.send(translate.Listener, false, now) || !p.idle(translate.Listener) {
 		return
 	}
-	if p.send(translate.Cluster, false, now) || !p.idle(translate.Cluster, translate.Runtime) {
+	if p.send(translate.Cluster, false, now) || !p.idle(translate.Cluster, translate.Runtime, translate.Secret) {
 		return
 	}
 	for typ := range translate.NumTypes {

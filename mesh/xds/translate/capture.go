@@ -1,6 +1,10 @@
 package translate
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
@@ -78,6 +82,8 @@ func buildCapturedInbound(r *reader, p *model.Proxy) {
 		Name:       "envoy.filters.listener.original_dst",
 		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: packed(&originaldstv3.OriginalDst{})},
 	}}
+	modes := r.modes(p)
+	others := maps.Clone(modes.Ports)
 	for _, in := range inboundPorts(p) {
 		cluster := InboundCluster(in.App.Port)
 		c := r.toOriginal(cluster)
@@ -85,22 +91,31 @@ func buildCapturedInbound(r *reader, p *model.Proxy) {
 		c.UpstreamBindConfig = fromInboundSource()
 		r.add(Cluster, cluster, c)
 		name := "inbound_" + listenerName(model.Socket{Address: "0.0.0.0", Port: in.App.Port})
-		chain := &listenerv3.FilterChain{
-			Name:             cluster,
-			FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: wrapU32(in.App.Port)},
-		}
 		if in.Protocol.IsHTTP() {
-			chain.Filters = []*listenerv3.Filter{r.httpFilter(connectionManager{statPrefix: name, table: cluster, direction: direction})}
 			r.add(Route, cluster, inboundRoutes(in, cluster))
-		} else {
-			chain.Filters = []*listenerv3.Filter{oneTCP(name, direction, cluster)}
 		}
-		l.FilterChains = append(l.FilterChains, chain)
+		l.FilterChains = append(l.FilterChains, r.chains(inboundChain{
+			name: cluster, port: in.App.Port, mode: modes.Port(in.App.Port), http: in.Protocol.IsHTTP(), filters: r.inboundFilters(in, name, cluster),
+		})...)
+		delete(others, in.App.Port)
 	}
-	l.DefaultFilterChain = &listenerv3.FilterChain{
-		Name:    "virtualInbound-catchall",
-		Filters: []*listenerv3.Filter{oneTCP(InboundPassthroughCluster, direction, InboundPassthroughCluster)},
+	passed := func(bool) []*listenerv3.Filter {
+		return []*listenerv3.Filter{oneTCP(InboundPassthroughCluster, direction, InboundPassthroughCluster)}
 	}
+	for _, port := range slices.Sorted(maps.Keys(others)) {
+		l.FilterChains = append(l.FilterChains, r.chains(inboundChain{
+			name: fmt.Sprintf("virtualInbound-%d", port), port: port, mode: others[port], filters: passed,
+		})...)
+	}
+	const rest = "virtualInbound-catchall"
+	chains := r.chains(inboundChain{name: rest, mode: modes.Mode, filters: passed})
+	if last := len(chains) - 1; chains[last].GetName() == rest {
+		l.DefaultFilterChain = chains[last]
+		l.DefaultFilterChain.FilterChainMatch = nil
+		chains = chains[:last]
+	}
+	l.FilterChains = append(l.FilterChains, chains...)
+	inspectTLS(l)
 	r.add(Listener, l.GetName(), l)
 }
 

@@ -49,6 +49,7 @@ func (r *reader) outboundCluster(svc *model.Service, p model.Port, rule *model.D
 	applyPool(c, policy.Pool, p.Protocol)
 	applyOutlier(c, policy.Outlier)
 	applyTLS(c, policy.TLS, svc.Host)
+	r.applyMTLS(c, svc, p, subset, policy.TLS)
 	r.add(Cluster, c.GetName(), c)
 }
 

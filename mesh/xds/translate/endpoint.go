@@ -54,7 +54,9 @@ func (r *reader) loadAssignment(
 			Priority: g.priority, LoadBalancingWeight: optionalU32(g.weight),
 		}
 		for _, e := range g.list {
-			lle.LbEndpoints = append(lle.LbEndpoints, lbEndpoint(e, port, r.scope.relays))
+			end := lbEndpoint(e, port, r.scope.relays)
+			end.Metadata = r.tlsMode(e, e.Ports[port])
+			lle.LbEndpoints = append(lle.LbEndpoints, end)
 		}
 		out.Endpoints = append(out.Endpoints, lle)
 	}

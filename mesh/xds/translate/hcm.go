@@ -40,6 +40,8 @@ type connectionManager struct {
 	direction  corev3.TrafficDirection
 	// edge is a gateway's: the client's own address and headers count.
 	edge bool
+	// mutual says that its connections have mTLS: the app is told who calls.
+	mutual bool
 }
 
 func (r *reader) httpFilter(cm connectionManager) *listenerv3.Filter {
@@ -73,6 +75,12 @@ func (r *reader) httpFilter(cm connectionManager) *listenerv3.Filter {
 			},
 		},
 	}
+	if cm.mutual {
+		hcm.ForwardClientCertDetails = hcmv3.HttpConnectionManager_APPEND_FORWARD
+		hcm.SetCurrentClientCertDetails = &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{
+			Subject: wrapperspb.Bool(true), Dns: true, Uri: true,
+		}
+	}
 	return networkFilter("envoy.filters.network.http_connection_manager", hcm)
 }
 
@@ -103,14 +111,19 @@ func commonLog(direction corev3.TrafficDirection) *grpclogv3.CommonGrpcAccessLog
 		TransportApiVersion: corev3.ApiVersion_V3,
 		BufferFlushInterval: duration(logFlush),
 		// The entry's own cluster is empty when no host was picked (a full breaker, no healthy host): the route's counts.
-		CustomTags: []*tracingv3.CustomTag{{
-			Tag:  "cluster",
-			Type: &tracingv3.CustomTag_Value{Value: "%UPSTREAM_CLUSTER_RAW%"},
-		}},
+		CustomTags: []*tracingv3.CustomTag{
+			logTag("cluster", "%UPSTREAM_CLUSTER_RAW%"),
+			logTag("upstream_peer", "%UPSTREAM_PEER_URI_SAN%"),
+			logTag("upstream_local", "%UPSTREAM_LOCAL_URI_SAN%"),
+		},
 		GrpcService: &corev3.GrpcService{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
 			EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: accessLogCluster},
 		}},
 	}
+}
+
+func logTag(name, value string) *tracingv3.CustomTag {
+	return &tracingv3.CustomTag{Tag: name, Type: &tracingv3.CustomTag_Value{Value: value}}
 }
 
 // LogName tells the entries of the two sides of a proxy apart: "inbound" or "outbound".

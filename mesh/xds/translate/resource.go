@@ -22,6 +22,7 @@ const (
 	Listener
 	Route
 	Runtime
+	Secret
 	NumTypes
 )
 
@@ -33,6 +34,7 @@ var typeNames = [NumTypes]struct{ short, url string }{
 	Listener: {"LDS", urlPrefix + "envoy.config.listener.v3.Listener"},
 	Route:    {"RDS", urlPrefix + "envoy.config.route.v3.RouteConfiguration"},
 	Runtime:  {"RTDS", urlPrefix + "envoy.service.runtime.v3.Runtime"},
+	Secret:   {"SDS", urlPrefix + "envoy.extensions.transport_sockets.tls.v3.Secret"},
 }
 
 // String gives the discovery service's short name: CDS.

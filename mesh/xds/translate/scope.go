@@ -191,6 +191,7 @@ func (t *Translator) fill(s *scope) {
 	}
 	t.ensureHosts(s, hosts, ruled)
 	t.ensure(nodeID{staticClusters, s.key, ""}, &s.shared, buildStaticClusters)
+	t.ensure(nodeID{trustBundle, s.key, ""}, &s.shared, buildTrust)
 	for slot := range model.LeaseSlots {
 		t.ensure(nodeID{leaseLayer, s.key, LeaseLayer(slot)}, &s.shared, func(r *reader) { buildLeaseLayer(r, slot) })
 	}

@@ -29,20 +29,41 @@ func buildInbound(r *reader, p *model.Proxy) {
 		buildCapturedInbound(r, p)
 		return
 	}
+	modes := r.modes(p)
 	for _, in := range inboundPorts(p) {
 		r.inboundCluster(in)
 		const direction = corev3.TrafficDirection_INBOUND
 		name := "inbound_" + listenerName(in.Listen)
-		if !in.Protocol.IsHTTP() {
-			filter := tcpFilter(name, direction, []*model.Destination{nil}, func(*model.Destination) string { return InboundCluster(in.App.Port) })
-			r.add(Listener, name, newListener(name, in.Listen, direction, filter))
-			continue
+		cluster := InboundCluster(in.App.Port)
+		l := newListener(name, in.Listen, direction)
+		l.FilterChains = r.chains(inboundChain{
+			name: cluster, mode: modes.Port(in.App.Port), http: in.Protocol.IsHTTP(), filters: r.inboundFilters(in, name, cluster),
+		})
+		inspectTLS(l)
+		r.add(Listener, name, l)
+		if in.Protocol.IsHTTP() {
+			r.add(Route, cluster, inboundRoutes(in, cluster))
 		}
-		table := InboundCluster(in.App.Port)
-		r.add(Listener, name, newListener(name, in.Listen, direction, r.httpFilter(connectionManager{
-			statPrefix: name, table: table, direction: direction,
-		})))
-		r.add(Route, table, inboundRoutes(in, table))
+	}
+}
+
+// modes are those of a sidecar's own workload.
+func (r *reader) modes(p *model.Proxy) model.MTLS {
+	m := r.mtls(p.Workload.Namespace, p.Workload.Labels)
+	for _, rule := range m.Rules {
+		r.from(rule.Pos)
+	}
+	return m
+}
+
+// inboundFilters are what a sidecar does with the connections to a port of its app.
+func (r *reader) inboundFilters(in model.Inbound, stat, cluster string) func(mutual bool) []*listenerv3.Filter {
+	const direction = corev3.TrafficDirection_INBOUND
+	return func(mutual bool) []*listenerv3.Filter {
+		if !in.Protocol.IsHTTP() {
+			return []*listenerv3.Filter{oneTCP(stat, direction, cluster)}
+		}
+		return []*listenerv3.Filter{r.httpFilter(connectionManager{statPrefix: stat, table: cluster, direction: direction, mutual: mutual})}
 	}
 }
 

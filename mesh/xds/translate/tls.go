@@ -5,6 +5,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/squallmesh/squall/mesh/model"
 )
@@ -12,8 +13,7 @@ import (
 // systemCA is where Debian and its kin keep the certificates that clients trust.
 const systemCA = "/etc/ssl/certs/ca-certificates.crt"
 
-// applyTLS makes calls to a cluster TLS. ISTIO_MUTUAL is plain text until the mesh has identities, which the
-// reader of the rules says.
+// applyTLS makes calls to a cluster TLS as a rule says; those between workloads are mtls.go's.
 func applyTLS(c *clusterv3.Cluster, t *model.ClientTLS, host string) {
 	if t == nil || t.Mode == model.TLSDisable || t.Mode == model.TLSIstio {
 		return
@@ -45,11 +45,14 @@ func applyTLS(c *clusterv3.Cluster, t *model.ClientTLS, host string) {
 	if sni == "" {
 		sni = host
 	}
-	c.TransportSocket = &corev3.TransportSocket{
-		Name: "envoy.transport_sockets.tls",
-		ConfigType: &corev3.TransportSocket_TypedConfig{
-			TypedConfig: packed(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: sni}),
-		},
+	c.TransportSocket = tlsSocket(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: sni})
+}
+
+// tlsSocket wraps an UpstreamTlsContext or a DownstreamTlsContext.
+func tlsSocket(context proto.Message) *corev3.TransportSocket {
+	return &corev3.TransportSocket{
+		Name:       "envoy.transport_sockets.tls",
+		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: packed(context)},
 	}
 }
 

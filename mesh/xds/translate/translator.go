@@ -65,6 +65,10 @@ const (
 	partMeshRules
 	partPolicies
 	partFaults
+	partIdentities
+	// partPeers is a namespace's PeerAuthentications.
+	partPeers
+	partTrust
 	// partLease is one slot's running fault.
 	partLease
 	// partTable is a route table's list of virtual hosts, which nodes of the first level write.
@@ -86,6 +90,7 @@ const (
 	hostEndpoints
 	hostRoutes
 	leaseLayer
+	trustBundle
 	staticClusters
 	routeTable
 	listener
@@ -323,6 +328,9 @@ func (t *Translator) Update(snap model.Snapshot) {
 	if c.Mesh {
 		t.touch(partMesh, "")
 	}
+	if c.Trust {
+		t.touch(partTrust, "")
+	}
 	for _, parts := range []struct {
 		part part
 		keys []string
@@ -334,6 +342,8 @@ func (t *Translator) Update(snap model.Snapshot) {
 		{partMeshRules, c.MeshRules},
 		{partPolicies, c.DestinationRules},
 		{partFaults, c.FaultHosts},
+		{partIdentities, c.Identities},
+		{partPeers, c.PeerAuthentications},
 	} {
 		for _, key := range parts.keys {
 			t.touch(parts.part, key)
