@@ -1,0 +1,35 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/squallmesh/squall/mesh/model"
+)
+
+// identities lists who may answer for each host: the service accounts of the workloads behind it, also of those that are not ready.
+func (b *build) identities(workloads []*model.Workload) {
+	accounts := map[string]string{}
+	byHost := map[string][]string{}
+	for _, w := range workloads {
+		id := model.IdentityOf(b.snap.Mesh.TrustDomain, w.Namespace, w.ServiceAccount)
+		accounts[w.Key()] = id
+		for _, in := range w.Inbound {
+			byHost[in.Host] = append(byHost[in.Host], id)
+		}
+	}
+	want := map[string]*model.Identities{}
+	for host, e := range b.snap.Endpoints.All() {
+		list := byHost[host]
+		for _, one := range e.List {
+			if id := accounts[one.Workload]; id != "" {
+				list = append(list, id)
+			}
+		}
+		if len(list) > 0 {
+			slices.SortFunc(list, strings.Compare)
+			want[host] = &model.Identities{Host: host, List: slices.Compact(list)}
+		}
+	}
+	b.snap.Identities = settle(b.snap.Identities, want)
+}

@@ -1,0 +1,54 @@
+package mesh
+
+import (
+	"context"
+	"log/slog"
+	"net"
+
+	"github.com/squallmesh/squall/mesh/ca"
+	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/model"
+)
+
+// Identity is what gives workloads their certificates.
+type Identity struct {
+	// Authority signs; its roots are what proxies trust.
+	Authority *ca.Authority
+	// Callers says who asks.
+	Callers ca.Authenticator
+	// Listener is where workloads ask (istio.v1.auth.IstioCertificateService). It is closed at the end.
+	Listener net.Listener
+}
+
+func (i *Identity) serve(ctx context.Context, log *slog.Logger) error {
+	return ca.NewServer(i.Authority, i.Callers, log).Serve(ctx, i.Listener)
+}
+
+// withoutIdentity reports rules that a mesh without identities cannot keep: it would send in plain text what shall be encrypted.
+func withoutIdentity(s model.Snapshot) diag.List {
+	var out diag.List
+	if s.Trust != nil {
+		return nil
+	}
+	refuse := func(pos diag.Pos, what string) {
+		out.Errorf("NO-IDENTITY", pos, "%s needs identities, and this mesh gives its workloads none", what)
+		out.Hint("the local platforms (loopback, pods) give them")
+	}
+	for _, p := range s.PeerAuthentications.All() {
+		strict := p.Mode == model.MTLSStrict
+		for _, port := range p.Ports {
+			strict = strict || port.Mode == model.MTLSStrict
+		}
+		if strict {
+			refuse(p.Pos, "mode STRICT")
+		}
+	}
+	for _, d := range s.DestinationRules.All() {
+		for _, t := range d.AllTLS() {
+			if t.Mode == model.TLSIstio {
+				refuse(t.Pos, "mode ISTIO_MUTUAL")
+			}
+		}
+	}
+	return out
+}
