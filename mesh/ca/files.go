@@ -57,7 +57,7 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 func (a *Authority) read() (bool, error) {
 	in := func(name string) string { return filepath.Join(a.opts.Dir, name) }
 	if _, err := os.Stat(in(issuerFile)); errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(in(keyFile)); err == nil {
+		if info, err := os.Stat(in(keyFile)); err == nil && info.Mode().IsRegular() {
 			return false, fmt.Errorf("%s is there and %s is not: the files of an authority belong together", in(keyFile), issuerFile)
 		}
 		return false, nil

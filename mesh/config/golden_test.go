@@ -98,6 +98,7 @@ func TestValid(t *testing.T) {
 			dumpAll(&b, "gateway", snap.Gateways, func(g *model.Gateway) bool { return g.Pos.File == file })
 			dumpAll(&b, "destinationrule", snap.DestinationRules, func(d *model.DestinationRule) bool { return d.Pos.File == file })
 			dumpAll(&b, "virtualservice", snap.VirtualServices, func(v *model.VirtualService) bool { return v.Pos.File == file })
+			dumpAll(&b, "peerauthentication", snap.PeerAuthentications, func(p *model.PeerAuthentication) bool { return p.Pos.File == file })
 			golden(t, strings.TrimSuffix(name, ".yaml")+".txt", b.String())
 		})
 	}

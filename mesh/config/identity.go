@@ -2,12 +2,12 @@ package config
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/squallmesh/squall/mesh/model"
 )
 
-// identities lists who may answer for each host: the service accounts of the workloads behind it, also of those that are not ready.
+// identities lists who may answer for each host: the service accounts of the workloads behind it, also of those that are not ready. A host
+// that nobody stands behind at the moment keeps the last ones, so that scaling to nothing and back replaces no cluster.
 func (b *build) identities(workloads []*model.Workload) {
 	accounts := map[string]string{}
 	byHost := map[string][]string{}
@@ -26,10 +26,14 @@ func (b *build) identities(workloads []*model.Workload) {
 				list = append(list, id)
 			}
 		}
-		if len(list) > 0 {
-			slices.SortFunc(list, strings.Compare)
-			want[host] = &model.Identities{Host: host, List: slices.Compact(list)}
+		if len(list) == 0 {
+			if old := b.snap.Identities.At(host); old != nil {
+				want[host] = old
+			}
+			continue
 		}
+		slices.Sort(list)
+		want[host] = &model.Identities{Host: host, List: slices.Compact(list)}
 	}
 	b.snap.Identities = settle(b.snap.Identities, want)
 }

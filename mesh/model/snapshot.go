@@ -28,9 +28,9 @@ type Snapshot struct {
 	// Faults of running scenarios, by host.
 	Faults Map[*LeasedFaults]
 
-	meshRoutes    Map[*ruleList[VirtualService]]  // by host, for sidecars
-	gatewayRoutes Map[*ruleList[VirtualService]]  // by gateway key
-	policies      Map[*ruleList[DestinationRule]] // by host
+	meshRoutes    Map[*ruleList[VirtualService]]     // by host, for sidecars
+	gatewayRoutes Map[*ruleList[VirtualService]]     // by gateway key
+	policies      Map[*ruleList[DestinationRule]]    // by host
 	peers         Map[*ruleList[PeerAuthentication]] // by namespace
 }
 

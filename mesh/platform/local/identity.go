@@ -87,7 +87,7 @@ func (ids *identities) serve(ctx context.Context, l *Lab, i *Instance) error {
 	a := agent.New(agent.Options{
 		Authority: ids.conn, ID: id, Log: l.opts.Log, Token: func() (string, error) { return ids.attestor.Token(w) },
 	})
-	ctx, cancel := context.WithCancel(ids.ctx)
+	ctx, cancel := context.WithCancel(ids.ctx) //nolint:contextcheck // it outlives the call
 	i.stopAgent = cancel
 	ids.running.Go(func() error { return a.Run(ctx) })
 	ids.running.Go(func() error { return a.Serve(ctx, listener) })

@@ -31,11 +31,11 @@ const meshALPN = "istio"
 
 // Metadata by which a cluster with auto mTLS picks how it calls an endpoint.
 const (
-	socketMatch     = "envoy.transport_socket_match"
-	tlsModeLabel    = "tlsMode"
-	tlsModeIstio    = "istio"
-	matchMTLS       = "tlsMode-istio"
-	matchPlain      = "tlsMode-disabled"
+	socketMatch  = "envoy.transport_socket_match"
+	tlsModeLabel = "tlsMode"
+	tlsModeIstio = "istio"
+	matchMTLS    = "tlsMode-istio"
+	matchPlain   = "tlsMode-disabled"
 	// detectionWindow is how long a listener waits for the first bytes of a connection.
 	detectionWindow = 5 * time.Second
 )
