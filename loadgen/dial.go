@@ -42,7 +42,7 @@ func (l *Load) transports() []*http.Transport {
 	dial := l.dialer()
 	n := 1
 	var protocols http.Protocols
-	if l.HTTP2 {
+	if l.HTTP2 || l.GRPC {
 		n = max(1, l.Connections)
 		protocols.SetUnencryptedHTTP2(true)
 	} else {
@@ -54,7 +54,7 @@ func (l *Load) transports() []*http.Transport {
 			DialContext: dial, Protocols: &protocols, DisableCompression: true, DisableKeepAlives: l.NoKeepAlive,
 			MaxIdleConnsPerHost: idleConnections,
 		}
-		if !l.HTTP2 && l.Connections > 0 {
+		if !l.HTTP2 && !l.GRPC && l.Connections > 0 {
 			t.MaxConnsPerHost, t.MaxIdleConnsPerHost = l.Connections, l.Connections
 		}
 		all[i] = t

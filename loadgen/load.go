@@ -44,6 +44,10 @@ type Load struct {
 	NoKeepAlive bool
 	// HTTP2 speaks HTTP/2 without TLS, by prior knowledge.
 	HTTP2 bool
+	// GRPC makes each request a unary call, over HTTP/2: the URL's path is the method, /package.Service/Method, and the Body is field 1 of the
+	// message, a string, as in google.protobuf.StringValue and grpc.health.v1.HealthCheckRequest. A status other than 0 is an error, and
+	// Result.Value is that status unless Extract keeps something else.
+	GRPC bool
 	// NoTrace sends no trace headers: the mesh itself decides what is traced, as for a user's browser.
 	NoTrace bool
 	// Dial makes connections, for instance from within another network namespace; the caller answers for where they lead.

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,7 +20,8 @@ type Result struct {
 	End time.Time `json:"end"`
 	// Status of the answer; 0 if there was none.
 	Status int `json:"status,omitempty"`
-	// Err is empty if the whole answer came, whatever its status. Else it is one of the Err constants, or another error's text.
+	// Err is empty if the whole answer came, whatever its status, unless gRPC's own is not 0. Else it is one of the Err constants, or
+	// another error's text.
 	Err string `json:"err,omitempty"`
 	// Bytes of the body that were read.
 	Bytes int64 `json:"bytes"`
@@ -54,6 +56,9 @@ func (r *Result) ServiceTime() time.Duration { return r.End.Sub(r.Sent) }
 
 // Succeeded tells whether it got a whole answer below 500.
 func (r *Result) Succeeded() bool { return r.Err == "" && r.Status < 500 }
+
+// Answered tells whether the whole answer came, whatever it said.
+func (r *Result) Answered() bool { return r.Err == "" || strings.HasPrefix(r.Err, ErrGRPC) }
 
 // Lag is how late it was sent; not below 0.
 func (r *Result) Lag() time.Duration { return max(0, r.Sent.Sub(r.Scheduled)) }

@@ -56,6 +56,9 @@ func (s *sender) send(seq uint64) Result {
 		s.talk(s.ctx, address, request.Body, &result)
 		return result
 	}
+	if l.GRPC {
+		request.Method, request.Body = http.MethodPost, grpcFrame(request.Body)
+	}
 	req, err := request.build()
 	if err != nil {
 		result.Sent = time.Now()
@@ -65,6 +68,9 @@ func (s *sender) send(seq uint64) Result {
 	ids.set(req.Header, !l.NoTrace)
 	for _, c := range s.cookies {
 		req.AddCookie(c)
+	}
+	if l.GRPC {
+		grpcHeader(req.Header)
 	}
 
 	result.Sent = time.Now()
@@ -94,7 +100,9 @@ func (s *sender) exchange(req *http.Request, seq uint64, result *Result) {
 	resp, err := s.transports[seq%uint64(len(s.transports))].RoundTrip(req)
 	if err == nil {
 		result.Status = resp.StatusCode
-		err = s.read(resp, result)
+		if err = s.read(resp, result); err == nil && s.load.GRPC {
+			err = s.endGRPC(resp, result)
+		}
 		_ = resp.Body.Close()
 	}
 	result.End = time.Now()

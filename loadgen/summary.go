@@ -38,7 +38,7 @@ type tally struct {
 
 func (t *tally) add(r *Result) {
 	t.lags = append(t.lags, r.Lag())
-	if r.Err == "" {
+	if r.Answered() {
 		t.completed++
 	}
 	if r.Err == ErrExhausted {

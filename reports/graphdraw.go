@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/squallmesh/squall/mesh/telemetry/graph"
 )
 
 // place is where a node is drawn: its middle.
 type place struct{ x, y, w, h float64 }
 
-// graph draws who called whom: to the right on a wide page, downwards on a narrow one.
-func graph(calls []*call) drawing {
+// drawGraphs draws who called whom: to the right on a wide page, downwards on a narrow one.
+func drawGraphs(calls []*graph.Edge) drawing {
 	return draw("Service graph", func(width float64) *svg {
 		rows := ranks(calls)
 		if width < 600 {
@@ -59,7 +61,7 @@ func placeDown(rows [][]string, width float64) map[string]place {
 	return out
 }
 
-func drawGraph(calls []*call, width float64, places map[string]place, right bool) *svg {
+func drawGraph(calls []*graph.Edge, width float64, places map[string]place, right bool) *svg {
 	s := &svg{width: width}
 	for _, p := range places {
 		s.height = max(s.height, p.y+p.h/2+16)
@@ -72,7 +74,8 @@ func drawGraph(calls []*call, width float64, places map[string]place, right bool
 			class = "edge bad"
 		}
 		thick := 1 + min(max(math.Log2(1+c.Rate), 0), 6)/1.5
-		title := fmt.Sprintf("%s → %s: %d calls, %s/s, %s failed", c.From, c.To, c.Calls, digits(c.Rate), percent(c.Share()))
+		title := fmt.Sprintf("%s → %s: %d calls, %s/s, %s failed, p50 %s ms, p99 %s ms",
+			c.From, c.To, c.Calls, digits(c.Rate), percent(c.Share()), digits(c.P50), digits(c.P99))
 		fmt.Fprintf(&s.b, `<g style="stroke-width:%s">`, px(thick))
 		s.path(class, d, title)
 		s.b.WriteString("</g>")

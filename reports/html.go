@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/squallmesh/squall/mesh/telemetry/graph"
 	"github.com/squallmesh/squall/scenarios/record"
 )
 
@@ -37,7 +38,7 @@ type page struct {
 	Step    string
 	Flags   *flagView
 	Graph   drawing
-	Calls   []*call
+	Calls   []*graph.Edge
 	Traces  []*trace
 }
 
@@ -111,8 +112,8 @@ func newPage(r *record.Run) page {
 			p.Flags.Layers = append(p.Flags.Layers, flagLayer{l.Name, l.Class, s.flagTotal[l.Name]})
 		}
 	}
-	if p.Calls = calls(r, s.to); len(p.Calls) > 0 {
-		p.Graph = graph(p.Calls)
+	if p.Calls = graphOf(r, s.to).Edges; len(p.Calls) > 0 {
+		p.Graph = drawGraphs(p.Calls)
 	}
 	p.Traces = traces(r)
 	return p

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/squallmesh/squall/loadgen"
@@ -42,6 +43,8 @@ var classes = []string{"2xx and 3xx", "4xx", "5xx", "no answer"}
 
 func classOf(r *loadgen.Result) string {
 	switch {
+	case strings.HasPrefix(r.Err, loadgen.ErrGRPC):
+		return classes[2]
 	case r.Err != "" || r.Status == 0:
 		return classes[3]
 	case r.Status >= 500:
@@ -85,7 +88,7 @@ func cut(r *record.Run, res Result, most int) *series {
 		}
 		l.outcomes[b][classOf(q)]++
 		l.total[outcomeOf(q)]++
-		if e := q.End.Sub(r.Start).Seconds(); q.Err == "" && e <= s.to {
+		if e := q.End.Sub(r.Start).Seconds(); q.Answered() && e <= s.to {
 			l.answered[s.bucketOf(r, q.End)]++
 		}
 	}

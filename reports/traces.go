@@ -10,6 +10,7 @@ import (
 
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/mesh/telemetry"
+	"github.com/squallmesh/squall/mesh/telemetry/graph"
 	"github.com/squallmesh/squall/scenarios/record"
 )
 
@@ -196,7 +197,7 @@ func hopBars(hops []telemetry.Hop) []bar {
 		h := &hops[i]
 		from := h.Time.Sub(hops[0].Time)
 		label := cmp.Or(h.Workload, h.Proxy) + " " + string(h.Direction)
-		out = append(out, bar{label: label, title: label + " " + h.FlagString(), from: from, to: from + h.Duration, bad: failed(h)})
+		out = append(out, bar{label: label, title: label + " " + h.FlagString(), from: from, to: from + h.Duration, bad: graph.Failed(h)})
 	}
 	return out
 }

@@ -26,6 +26,8 @@ type environment struct {
 	cacheDir, tempDir string
 	// terminal says that stderr is one.
 	terminal bool
+	// status is the live line of a terminal; nil draws none.
+	status *status
 	// signals end the run; none: nothing does.
 	signals []os.Signal
 	// outside is set inside of a lab's namespaces.
@@ -49,6 +51,17 @@ func osEnvironment() *environment {
 		signals:  []os.Signal{os.Interrupt, syscall.SIGTERM},
 		outside:  parseOutside(os.Getenv(insideVariable)),
 	}
+}
+
+// live is an environment with a live line for so many runs, if stderr is a terminal. Close its status.
+func (env *environment) live(runs int) *environment {
+	if !env.terminal {
+		return env
+	}
+	out := *env
+	out.status = newStatus(env.stderr, runs)
+	out.stdout, out.stderr = out.status.writer(env.stdout), out.status.writer(env.stderr)
+	return &out
 }
 
 type signalError struct{ code int }

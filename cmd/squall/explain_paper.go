@@ -33,16 +33,33 @@ func newPaperMesh(app, relativeTo string, rules []config.File, capture model.Cap
 	docs, problems := config.Parse(append(slices.Clone(a.Manifests), rules...)...)
 	settings := model.DefaultMesh()
 	settings.Capture = capture
-	p := &paperMesh{set: config.Set{}.With(docs...), snap: model.Snapshot{Mesh: settings}, problems: problems}
+	p := paperOf(config.Set{}.With(docs...), settings)
+	p.problems = append(problems, p.problems...)
+	return p, p.problems.Err()
+}
+
+// paperOf places the workloads of manifests and builds the mesh that the rules beside them make.
+func paperOf(set config.Set, settings *model.Mesh) *paperMesh {
+	p := &paperMesh{set: set, snap: model.Snapshot{Mesh: settings}}
 	p.place()
 	var workloads []*model.Workload
 	for _, proxy := range p.proxies {
 		workloads = append(workloads, proxy.Workload)
 	}
-	snap, more := config.Build(p.set, p.snap, workloads)
-	p.snap = snap
-	p.problems.Add(more...)
-	return p, p.problems.Err()
+	p.snap, p.problems = config.Build(p.set, p.snap, workloads)
+	return p
+}
+
+// effects names what each proxy does, by its id.
+func (p *paperMesh) effects() map[string][]string {
+	tr := translate.New()
+	tr.Update(p.snap)
+	out := map[string][]string{}
+	for _, proxy := range p.proxies {
+		tr.SetProxy(proxy)
+		out[proxy.ID] = tr.View(proxy.ID).Effect()
+	}
+	return out
 }
 
 // place makes a sidecar for each instance, and the gateway that every mesh here has.

@@ -49,7 +49,7 @@ func generate(env *environment, path string, share float64, seed uint64, unseen 
 		u.Scenario = base.file.Metadata.Name
 		known[u.Mutant] = u
 	}
-	same := [][]model.Snapshot{stages(base)}
+	same := [][]map[string][]string{stages(base)}
 	for _, j := range written {
 		if sameScenario(base, j) {
 			same = append(same, stages(j))
@@ -65,7 +65,7 @@ func generate(env *environment, path string, share float64, seed uint64, unseen 
 		}
 		if sameScenario(base, j) {
 			s := stages(j)
-			if slices.ContainsFunc(same, func(other []model.Snapshot) bool { return reflect.DeepEqual(s, other) }) {
+			if slices.ContainsFunc(same, func(other []map[string][]string) bool { return reflect.DeepEqual(s, other) }) {
 				continue
 			}
 			same = append(same, s)
@@ -127,8 +127,8 @@ func sameScenario(a, b job) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// stages are what the mesh is told at first and after each apply.
-func stages(j job) []model.Snapshot {
+// stages are what each proxy does at first and after each apply.
+func stages(j job) []map[string][]string {
 	set := func(files []config.File) []*config.Document {
 		docs, _ := config.Parse(files...)
 		return docs
@@ -138,15 +138,12 @@ func stages(j job) []model.Snapshot {
 		all = all.With(set(j.app.Manifests)...)
 	}
 	all = all.With(set(j.file.Rules)...)
-	snapshot := func() model.Snapshot {
-		s, _ := config.Build(all, model.Snapshot{}, nil)
-		return s
-	}
-	out := []model.Snapshot{snapshot()}
+	effects := func() map[string][]string { return paperOf(all, model.DefaultMesh()).effects() }
+	out := []map[string][]string{effects()}
 	items := j.file.Spec.Timeline
 	for _, i := range slices.SortedFunc(maps.Keys(j.file.Items), func(a, b int) int { return cmp.Or(cmp.Compare(items[a].At, items[b].At), cmp.Compare(a, b)) }) {
 		all = all.With(set(j.file.Items[i])...)
-		out = append(out, snapshot())
+		out = append(out, effects())
 	}
 	return out
 }

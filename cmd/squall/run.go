@@ -46,6 +46,8 @@ type runFlags struct {
 	// baseline is a folder of earlier bundles, compareEnvoy the path of another Envoy: what got worse is a fail.
 	baseline, compareEnvoy string
 	platform               string
+	// keep leaves the mesh of a single run up until the user ends it.
+	keep bool
 	// form is what labs stand on.
 	form platform.Form
 	// excluded are the scenarios that the platform refuses.
@@ -97,6 +99,7 @@ In a workflow of GitHub (GITHUB_ACTIONS=true) what did not pass is annotated at 
 	c.Flags().BoolVar(&f.attach, "attach", false, "use the mesh of squall up, and set it back afterwards")
 	nameFlag(c, &f.name)
 	platformFlag(c, &f.platform)
+	c.Flags().BoolVar(&f.keep, "keep", false, "leave the mesh up after the verdict, until Ctrl-C, to look at it; for one scenario")
 	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
 	return c
 }
@@ -138,6 +141,9 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	if f.dryRun {
 		return printPlans(env.stdout, jobs)
 	}
+	if f.keep && (f.attach || f.compareEnvoy != "" || len(jobs)*f.repeat != 1) {
+		return invalid(fmt.Errorf("--keep leaves the mesh of one run up: name one scenario, once, without --attach and --compare-envoy (these are %d runs)", len(jobs)*f.repeat))
+	}
 	host, err := attachTo(env, &f, jobs)
 	if err != nil {
 		return err
@@ -161,7 +167,9 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 	}
 	jobs = slices.Repeat(jobs, max(1, f.repeat))
 	nameBundles(f.out, jobs)
-	runs, err := runJobs(ctx, env, f, b, jobs, env.report)
+	screen := env.live(len(jobs))
+	runs, err := runJobs(ctx, screen, f, b, jobs, screen.report)
+	screen.status.close()
 	if err != nil {
 		return err
 	}
@@ -242,7 +250,9 @@ func runJobs(
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
+			env.status.begin(j.file)
 			run := runJob(ctx, env, f, b, j)
+			env.status.end(j.file)
 			if err := context.Cause(ctx); err != nil {
 				return err
 			}
@@ -286,6 +296,10 @@ func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j
 			defer func() { err = errors.Join(err, file.Close()) }()
 			options.Record = file
 		}
+		if f.keep {
+			options.Keep = func(wanted context.Context, run *record.Run, gateway string) { keep(wanted, env, j, run, gateway) }
+			return live.Run(ctx, options, j.file)
+		}
 		return live.Run(limited, options, j.file)
 	}()
 	if err != nil && run.Broken == "" {
@@ -293,6 +307,16 @@ func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j
 	}
 	assert.Judge(run, j.file.Where)
 	return run
+}
+
+// keep says what came of a run whose mesh is still up, and waits until the user has seen enough.
+func keep(ctx context.Context, env *environment, j job, run *record.Run, gateway string) {
+	assert.Judge(run, j.file.Where)
+	if err := reports.Text(env.stdout, run, false); err != nil {
+		return // nobody reads it
+	}
+	_, _ = fmt.Fprintf(env.stderr, "the mesh stays up at http://%s:8080; Ctrl-C takes it down\n", gateway)
+	<-ctx.Done()
 }
 
 // loadScenarios reads all scenarios and all that they name; every problem of every file comes at once.

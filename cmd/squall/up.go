@@ -35,6 +35,8 @@ func newUpCommand(env *environment) *cobra.Command {
 		Short: "Bring up a mesh and keep it until Ctrl-C",
 		Long: `Bring up a mesh around an app, apply the rules, print the addresses, and keep it until Ctrl-C.
 
+The add-ons' address has a page with links: Prometheus' and Zipkin's HTTP APIs, metrics to scrape, and the service graph.
+
 RULES are files or folders of Istio YAML; they are applied again whenever they change. Without any, Bookinfo's gateway
 is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 		Example: "  squall up\n  squall up bookinfo/rules/bookinfo-gateway.yaml bookinfo/rules/destination-rule-all.yaml",
@@ -111,6 +113,11 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 	if err != nil {
 		return broken(fmt.Errorf("the lab's socket: %w", err))
 	}
+	more, err := openAddons(ctx, lab, collector, tmp)
+	if err != nil {
+		return broken(err)
+	}
+	defer func() { err = errors.Join(err, more.Close()) }()
 	state, err := saveState(env, f.name, f.app, lab, front.Address, tmp, slices.Concat(a.Manifests, rules))
 	if err != nil {
 		return broken(err)
@@ -121,6 +128,7 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 	}
 	_, _ = fmt.Fprintf(env.stderr, "the mesh is up after %s; Ctrl-C takes it down\n", time.Since(begin).Round(time.Millisecond))
 	_, _ = fmt.Fprintf(env.stdout, "gateway  http://%s:8080\n", front.Address)
+	_, _ = fmt.Fprintf(env.stdout, "add-ons  http://%s\n", more.Address)
 	for _, i := range lab.Instances() {
 		_, _ = fmt.Fprintf(env.stdout, "workload %-24s %s\n", i.Name, i.Address)
 	}
@@ -128,6 +136,7 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 	g.Go(func() error {
 		return local.NewHost(lab, collector, func(ctx context.Context) error { return live.CalmBackends(ctx, lab.Instances()) }).Serve(ctx, listener)
 	})
+	g.Go(func() error { return more.Serve(ctx) })
 	g.Go(func() error { return watchRules(ctx, env, lab, args) })
 	return g.Wait()
 }

@@ -80,6 +80,9 @@ func Judge(r *record.Run, where func(path string) diag.Pos) {
 		if phase, ok := r.Phase(c.Phase); ok && gap == "" {
 			gap = overtaken(r, phase)
 		}
+		if phase, ok := r.Phase(c.Phase); ok && gap == "" && res.Verdict == record.Fail {
+			gap = strained(r, phase)
+		}
 		switch {
 		case gap != "" && res.Verdict == record.Fail:
 			res.Verdict, res.Reason = record.Inconclusive, gap+" (otherwise: "+res.Reason+")"

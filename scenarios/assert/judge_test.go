@@ -27,6 +27,12 @@ func TestJudge(t *testing.T) {
 			r.Phases = append(r.Phases, record.Phase{Name: "first", To: 400 * time.Millisecond})
 		}
 	}
+	strain := func(waited time.Duration) func(*record.Run) {
+		return func(r *record.Run) {
+			r.Strains = []record.Strain{{From: 300 * time.Millisecond, To: 400 * time.Millisecond, Who: "v1", Waited: waited}}
+			r.Phases = append(r.Phases, record.Phase{Name: "first", To: 250 * time.Millisecond}, record.Phase{Name: "last", From: 500 * time.Millisecond, To: time.Second})
+		}
+	}
 	const late = `load l began at 1s, when "v1 answers 503", due 500ms earlier, had not taken effect: it came 600ms late; leave more time between them, or use a faster machine`
 	for _, c := range []struct {
 		name   string
@@ -39,6 +45,11 @@ func TestJudge(t *testing.T) {
 		{"a load before what it should follow", []string{good}, follows(1100 * time.Millisecond), open, "good: " + late},
 		{"a load before what it should follow, and a fail", []string{bad}, follows(1100 * time.Millisecond), open, "bad: " + late + " (otherwise: success is 100%, wanted == 0%)"},
 		{"a load before what it should follow, and a fail of what was before both", []string{`{name: early, phase: first, load: l, success: "0%"}`}, follows(1100 * time.Millisecond), fail, "early: success is 100%, wanted == 0%"},
+		{"a machine under strain", []string{good}, strain(70 * time.Millisecond), pass, "all 1 checks hold"},
+		{"a machine under strain, and a fail", []string{bad}, strain(70 * time.Millisecond), open, "bad: the machine was too busy to tell: at 300ms v1 was ready to run and had no processor for 70ms of 100ms; use a calmer machine, or run fewer meshes side by side (otherwise: success is 100%, wanted == 0%)"},
+		{"a fail before the strain", []string{`{name: early, phase: first, load: l, success: "0%"}`}, strain(70 * time.Millisecond), fail, "early: success is 100%, wanted == 0%"},
+		{"a fail after the strain", []string{`{name: later, phase: last, load: l, success: "0%"}`}, strain(70 * time.Millisecond), fail, "later: success is 100%, wanted == 0%"},
+		{"a machine that is busy, but not too much", []string{bad}, strain(50 * time.Millisecond), fail, "bad: success is 100%, wanted == 0%"},
 		{"all hold", []string{good, good}, nil, pass, "all 2 checks hold"},
 		{"a fail wins", []string{good, unknown, bad, unknown}, nil, fail, "bad: success is 100%, wanted == 0%"},
 		{"inconclusive wins over a pass", []string{good, unknown}, nil, open, "unknown: load l sent nothing in phase quiet"},

@@ -26,7 +26,7 @@ func load(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	statuses, values := map[string]int{}, map[string]int{}
 	latencies, answered := make([]time.Duration, n), 0
 	for i := range results {
-		if results[i].Err == "" {
+		if results[i].Answered() {
 			answered++
 		}
 		statuses[fmt.Sprint(results[i].Status)]++

@@ -128,7 +128,7 @@ func latencies(results []loadgen.Result) []float64 {
 	out := make([]float64, len(results))
 	for i := range results {
 		out[i] = math.Inf(1)
-		if results[i].Err == "" {
+		if results[i].Answered() {
 			out[i] = float64(results[i].Latency())
 		}
 	}

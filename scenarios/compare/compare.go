@@ -193,7 +193,7 @@ func share(n, of int) float64 { return float64(n) / float64(of) }
 func latencies(list []loadgen.Result) []float64 {
 	var out []float64
 	for _, r := range list {
-		if r.Err == "" {
+		if r.Answered() {
 			out = append(out, r.Latency().Seconds())
 		}
 	}

@@ -107,11 +107,14 @@ func (r *runner) script(s *spec.Script) happening {
 			end = backend.Answer
 		}
 		rule.Outcomes = append(rule.Outcomes, backend.Outcome{
-			Status: o.Status, Header: o.Header, Body: o.Body, Delay: time.Duration(o.Delay), End: end,
+			Status: o.Status, GRPCStatus: o.GRPCStatus, Header: o.Header, Body: o.Body, Delay: time.Duration(o.Delay), End: end,
 		})
 		word := o.End
 		if word == "" || word == "answer" {
 			word = fmt.Sprint(cmp.Or(o.Status, 200))
+		}
+		if o.GRPCStatus > 0 {
+			word = fmt.Sprintf("grpc-status %d", o.GRPCStatus)
 		}
 		if o.Delay > 0 {
 			word += " after " + o.Delay.String()

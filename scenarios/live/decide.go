@@ -45,6 +45,7 @@ func (r *runner) sofar(over []record.Phase) *record.Run {
 	return &record.Run{
 		Scenario: r.run.Scenario, File: r.run.File, Start: r.run.Start, Seed: r.run.Seed, Workloads: r.run.Workloads,
 		Phases: slices.Clone(over), Results: slices.Clone(r.results), Events: events, Counters: r.book.windows.copied(),
+		Strains: slices.Clone(r.run.Strains),
 	}
 }
 

@@ -81,7 +81,11 @@ func (r *runner) makeLoad(ctx context.Context, l spec.Load) (loadgen.Load, error
 		}
 		return out, err
 	}
-	req.URL = fmt.Sprintf("http://%s:%d%s", r.lab.GatewayAddress(), gatewayPort, l.Request.Path)
+	path := l.Request.Path
+	if l.Request.GRPC != "" {
+		path, out.GRPC = l.Request.GRPC, true
+	}
+	req.URL = fmt.Sprintf("http://%s:%d%s", r.lab.GatewayAddress(), gatewayPort, path)
 	out.Dial = r.lab.Dial(nil)
 	r.entries = append(r.entries, gatewayID(r.lab))
 	if from := l.Request.From; from != "" {
@@ -97,7 +101,7 @@ func (r *runner) makeLoad(ctx context.Context, l spec.Load) (loadgen.Load, error
 		if err != nil {
 			return out, err
 		}
-		req.URL, out.Dial = fmt.Sprintf("http://%s%s", address, l.Request.Path), r.lab.Dial(i)
+		req.URL, out.Dial = fmt.Sprintf("http://%s%s", address, path), r.lab.Dial(i)
 		r.entries = append(r.entries, i.ID())
 	}
 	out.Requests = loadgen.Same(req)

@@ -43,6 +43,9 @@ type Options struct {
 	// Decided is asked whenever a phase is over, with what is known by then of the load and the counters; a run whose verdict is
 	// decided is stopped. Nil asks nobody.
 	Decided func(*record.Run) bool
+	// Keep is called when the run is over and can be judged, with the address of the gateway, while the mesh is still up: until it
+	// returns. Nil keeps nothing. It must be nil together with Attach.
+	Keep func(ctx context.Context, run *record.Run, gateway string)
 	// Progress takes lines for people; nil discards.
 	Progress io.Writer
 }
@@ -143,7 +146,11 @@ func (r *runner) do(ctx context.Context) (err error) {
 		return err
 	}
 	r.settle(ctx)
-	return r.collect(ctx)
+	r.tellStrain()
+	if err := r.collect(ctx); err != nil || r.opts.Keep == nil {
+		return err
+	}
+	return r.keep(ctx)
 }
 
 func (r *runner) addWorkloads(list []*platform.Instance) {
@@ -200,6 +207,7 @@ func (r *runner) drive(ctx context.Context) error {
 	g.Go(func() error { return r.watchVerdict(stop) })
 	g.Go(func() error { return r.watchEjections(stop) })
 	g.Go(func() error { return r.guardRails(stop) })
+	g.Go(func() error { return r.watchStrain(stop) })
 	g.Go(func() error {
 		select {
 		case err := <-r.lab.Failed():

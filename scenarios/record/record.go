@@ -54,6 +54,8 @@ type Run struct {
 	PromQL map[int]QueryResult `json:"promql,omitempty"`
 	// Ejections seen at the proxies.
 	Ejections []Ejection `json:"ejections,omitempty"`
+	// Strains are when processes had to wait for a processor, as far as the platform tells.
+	Strains []Strain `json:"strains,omitempty"`
 
 	Verdict Verdict  `json:"verdict"`
 	Reason  string   `json:"reason"`
@@ -120,6 +122,18 @@ type Ejection struct {
 	// To is 0 while the endpoint was still out at the end.
 	To time.Duration `json:"to,omitempty"`
 }
+
+// Strain is a short time, from t = 0, in which a process was ready to run and had no processor for long.
+type Strain struct {
+	From time.Duration `json:"from"`
+	To   time.Duration `json:"to"`
+	// Who waited longest: a workload, app or proxy, or squall itself. Waited is what one of its threads did.
+	Who    string        `json:"who"`
+	Waited time.Duration `json:"waited"`
+}
+
+// LeastStrain is the shortest wait that is recorded.
+const LeastStrain = 20 * time.Millisecond
 
 // Verdict is the outcome of a check or a run.
 type Verdict string

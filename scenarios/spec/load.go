@@ -104,7 +104,19 @@ func (c *checker) header() {
 	}
 }
 
+// grpcMethod is the full name of a method, as it stands in a path.
+var grpcMethod = regexp.MustCompile(`^/[\w.]+/\w+$`)
+
 func (c *checker) request(at string, r Request) {
+	if r.GRPC != "" {
+		if !grpcMethod.MatchString(r.GRPC) {
+			c.errorf("BAD-VALUE", at+".grpc", "a method is written /package.Service/Method, not %q", r.GRPC)
+		}
+		if r.Path != "" || r.Method != "" || r.As != "" || r.TCP != "" {
+			c.errorf("BAD-VALUE", at, "a gRPC call has a body, headers and a host: no path, method or login of its own")
+		}
+		r.Path = r.GRPC
+	}
 	if r.TCP == "" {
 		if !strings.HasPrefix(r.Path, "/") {
 			c.errorf("BAD-VALUE", at+".path", "a path starts with /")
@@ -241,6 +253,9 @@ func (c *checker) script(at string, s *Script) {
 		if !slices.Contains([]string{"", "answer", "reset", "close", "hang"}, o.End) {
 			c.errorf("BAD-VALUE", fmt.Sprintf("%s.outcomes[%d].end", at, i), "an outcome ends with answer, reset, close or hang")
 		}
+		if o.GRPCStatus > 16 || o.GRPCStatus > 0 && o.Status != 0 {
+			c.errorf("BAD-VALUE", fmt.Sprintf("%s.outcomes[%d].grpcStatus", at, i), "gRPC's statuses are 1 to 16, and an answer with one has no other")
+		}
 	}
 }
 
@@ -268,7 +283,7 @@ func (c *checker) checks() {
 	loads, valued := map[string]bool{}, map[string]bool{}
 	for _, l := range c.file.Spec.Load {
 		loads[l.Name] = true
-		valued[l.Name] = l.Value != nil
+		valued[l.Name] = l.keepsValues()
 	}
 	for i, check := range c.file.Spec.Checks {
 		at := fmt.Sprintf("spec.checks[%d]", i)

@@ -92,6 +92,8 @@ func TestProblems(t *testing.T) {
 		{"a negative time", "duration: 5s", "duration: -5s", "BAD-VALUE", "-5s"},
 		{"path", "path: /b", "path: b", "BAD-VALUE", "b}}\n  timeline"},
 		{"a caller without a callee", "{path: /b}", "{path: /b, from: a-v1}", "MISSING-FIELD", "request: {path: /b"},
+		{"gRPC without a service", "{path: /b}", "{grpc: /Echo}", "BAD-VALUE", "/Echo"},
+		{"gRPC with a path", "{path: /b}", "{grpc: /a.B/C, path: /b}", "BAD-VALUE", "request: {grpc"},
 		{"TCP without a port", "{path: /b}", "{tcp: echo, from: a-v1, body: x}", "BAD-VALUE", "echo, from"},
 		{"TCP of a service from nowhere", "{path: /b}", "{tcp: 'echo:9', body: x}", "BAD-VALUE", "'echo:9'"},
 		{"TCP with a path", "{path: /b}", "{path: /b, tcp: ':9', body: x}", "BAD-VALUE", "request: {path: /b, tcp"},

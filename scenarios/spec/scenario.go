@@ -79,13 +79,20 @@ type Load struct {
 	Value *Value `json:"value,omitempty"`
 }
 
+// keepsValues tells whether answers have a value: what Value names, or the status of a gRPC call.
+func (l Load) keepsValues() bool { return l.Value != nil || l.Request.GRPC != "" }
+
 // Request is what a load sends.
 type Request struct {
-	// Path, /productpage for instance. Required, but for tcp.
+	// Path, /productpage for instance. Required, but for grpc and tcp.
 	Path string `json:"path,omitempty"`
 	// TCP makes each request a connection of its own, on which the body is sent and the answer read to its end: a service's name and
 	// port (tcp-echo:9000) together with from, or a port of the ingress gateway alone (":31400"). An answer counts as status 200.
 	TCP string `json:"tcp,omitempty"`
+	// GRPC makes each request a unary call of this method, such as /squall.Echo/Echo, over HTTP/2. The body is field 1 of its message, a
+	// string, as in google.protobuf.StringValue and grpc.health.v1.HealthCheckRequest. A call succeeds if its grpc-status is 0; that status
+	// is what the load keeps as its value unless it says otherwise.
+	GRPC string `json:"grpc,omitempty"`
 	// Method; GET if unset.
 	Method string `json:"method,omitempty"`
 	// Headers to send.
@@ -194,6 +201,8 @@ type Script struct {
 type Outcome struct {
 	// Status of the answer; 200 if unset.
 	Status int `json:"status,omitempty"`
+	// GRPCStatus of the answer to a gRPC call, from 1 to 16; 0 if unset.
+	GRPCStatus uint32 `json:"grpcStatus,omitempty"`
 	// Header fields of the answer.
 	Header map[string]string `json:"headers,omitempty"`
 	// Body of the answer.

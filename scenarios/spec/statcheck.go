@@ -80,7 +80,7 @@ func (c *checker) knownLoad(at, name string) (Load, bool) {
 }
 
 func (c *checker) keepsValues(at string, l Load) {
-	if l.Value == nil {
+	if !l.keepsValues() {
 		c.errorf("NO-VALUE", at, "the load %q keeps no values; give it a value: header or body", l.Name)
 	}
 }

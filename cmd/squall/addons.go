@@ -1,0 +1,81 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+
+	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/telemetry/addons"
+	"github.com/squallmesh/squall/mesh/telemetry/collect"
+	"github.com/squallmesh/squall/mesh/telemetry/graph"
+	"github.com/squallmesh/squall/mesh/telemetry/istio"
+	"github.com/squallmesh/squall/reports"
+)
+
+// refreshGraph is how often the page of the service graph asks for a new one, in seconds.
+const refreshGraph = 5
+
+// openedAddons are a lab's add-ons at their address.
+type openedAddons struct {
+	*addons.Server
+	Address  string
+	listener net.Listener
+}
+
+// openAddons opens them on a loopback address of the kernel's choice; in a lab of pods, people reach them there as well as its gateway.
+func openAddons(ctx context.Context, lab *local.Lab, c *collect.Collector, dir string) (*openedAddons, error) {
+	byAddress := func(address string) (istio.Peer, bool) {
+		return peerOf(lab, func(i *local.Instance) bool { return i.Address == address })
+	}
+	byProxy := func(id string) (istio.Peer, bool) {
+		return peerOf(lab, func(i *local.Instance) bool { return i.ID() == id })
+	}
+	server, err := addons.New(addons.Options{
+		Collector: c, Dir: filepath.Join(dir, "metrics"),
+		Metrics: istio.Options{Peers: byAddress, Proxies: byProxy},
+		Members: func() []graph.Member {
+			var out []graph.Member
+			for _, i := range lab.Instances() {
+				out = append(out, graph.Member{
+					App: cmp.Or(i.Labels["app"], i.Owner, i.Name), Version: i.Labels["version"], Address: i.Address, Proxy: i.ID(),
+				})
+			}
+			return out
+		},
+		Picture: func(g graph.Graph) string { return reports.GraphPage(g, refreshGraph) },
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // says what it is
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("add-ons: %w", err), server.Close())
+	}
+	return &openedAddons{Server: server, Address: listener.Addr().String(), listener: listener}, nil
+}
+
+// Serve answers until the context ends.
+func (o *openedAddons) Serve(ctx context.Context) error { return o.Server.Serve(ctx, o.listener) }
+
+// Close frees what is held, also if Serve was never called.
+func (o *openedAddons) Close() error {
+	_ = o.listener.Close() // after Serve it is closed already
+	return o.Server.Close()
+}
+
+func peerOf(lab *local.Lab, is func(*local.Instance) bool) (istio.Peer, bool) {
+	for _, i := range lab.Instances() {
+		if is(i) {
+			return istio.Peer{
+				Workload: i.Owner, Namespace: i.Namespace, App: i.Labels["app"], Version: i.Labels["version"],
+				CanonicalService: i.Labels["app"], CanonicalRevision: i.Labels["version"],
+			}, true
+		}
+	}
+	return istio.Peer{}, false
+}

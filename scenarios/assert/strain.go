@@ -1,0 +1,27 @@
+package assert
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/squallmesh/squall/scenarios/record"
+)
+
+// TooMuchStrain is how long a process may be kept from running within a tenth of a second: above it, what fails may be the machine's doing.
+// Requests then pile up where the scenario has one at a time. On an idle machine of two cores the catalogue stays below it.
+const TooMuchStrain = 60 * time.Millisecond
+
+// strained says that a process had no processor for long in a phase, or "". A pass stands: what was to be seen was seen.
+func strained(r *record.Run, p record.Phase) string {
+	var worst record.Strain
+	for _, s := range r.Strains {
+		if s.From < p.To && s.To > p.From && s.Waited > worst.Waited {
+			worst = s
+		}
+	}
+	if worst.Waited < TooMuchStrain {
+		return ""
+	}
+	return fmt.Sprintf("the machine was too busy to tell: at %s %s was ready to run and had no processor for %s of %s; use a calmer machine, or run fewer meshes side by side",
+		worst.From.Round(time.Millisecond), worst.Who, worst.Waited.Round(time.Millisecond), (worst.To - worst.From).Round(time.Millisecond))
+}

@@ -1,0 +1,73 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/squallmesh/squall/mesh/proc"
+	"github.com/squallmesh/squall/scenarios/record"
+)
+
+// strainEvery is how often it is asked who waited for a processor.
+const strainEvery = 100 * time.Millisecond
+
+const thisProgram = "squall itself"
+
+// watchStrain notes when processes of the run's own lab, or this one, had to wait for a processor.
+func (r *runner) watchStrain(ctx context.Context) error {
+	if r.own == nil {
+		return nil
+	}
+	tick := time.NewTicker(strainEvery)
+	defer tick.Stop()
+	last, from := map[string]time.Duration{}, r.since()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		worst := record.Strain{From: from, To: r.since()}
+		now := map[string]time.Duration{}
+		look := func(who, thread string, waited time.Duration) {
+			now[thread] = waited
+			if before, ok := last[thread]; ok && waited-before > worst.Waited {
+				worst.Who, worst.Waited = who, waited-before
+			}
+		}
+		all := r.own.Waited()
+		for _, who := range slices.Sorted(maps.Keys(all)) {
+			for thread, waited := range all[who] {
+				look(who, thread, waited)
+			}
+		}
+		for thread, waited := range proc.Waited(os.Getpid()) {
+			look(thisProgram, strconv.Itoa(thread), waited)
+		}
+		if worst.Waited >= record.LeastStrain {
+			r.mu.Lock()
+			r.run.Strains = append(r.run.Strains, worst)
+			r.mu.Unlock()
+		}
+		last, from = now, worst.To
+	}
+}
+
+// tellStrain notes the longest wait, which a reader of latencies wants to know of.
+func (r *runner) tellStrain() {
+	var worst record.Strain
+	for _, s := range r.run.Strains {
+		if s.To > 0 && s.Waited > worst.Waited {
+			worst = s
+		}
+	}
+	if worst.Waited > 0 {
+		r.note(fmt.Sprintf("longest wait for a processor: %s of %s, %s at %s; %d such moments in all", worst.Waited.Round(time.Millisecond),
+			(worst.To - worst.From).Round(time.Millisecond), worst.Who, worst.From.Round(time.Millisecond), len(r.run.Strains)))
+	}
+}
