@@ -65,6 +65,7 @@ func detach(ctx context.Context, env *environment, name string) error {
 		}
 		_, _ = fmt.Fprintf(env.stderr, "the mesh is up; squall down%s takes it down; its log: %s\n", nameArgument(name), path)
 		_, _ = fmt.Fprintf(env.stdout, "gateway  http://%s:8080\n", s.Gateway)
+		_, _ = fmt.Fprintf(env.stdout, "add-ons  http://%s\n", s.Addons)
 		for _, p := range s.Proxies {
 			_, _ = fmt.Fprintf(env.stdout, "workload %-24s %s\n", p.Workload, p.Address)
 		}

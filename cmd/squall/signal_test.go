@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -30,11 +31,17 @@ type runningLab struct {
 // startLab runs squall up and returns when the mesh is up.
 func startLab(t *testing.T, args ...string) *runningLab {
 	t.Helper()
+	return startUntil(t, "the mesh is up", append([]string{"up"}, args...)...)
+}
+
+// startUntil runs squall and returns when it has said something.
+func startUntil(t *testing.T, says string, args ...string) *runningLab {
+	t.Helper()
 	tmp, err := os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets, and shared by tests
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
 	bin := program(t)
-	cmd := exec.Command(bin, append([]string{"up"}, args...)...)
+	cmd := exec.Command(bin, args...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	out, err := cmd.StderrPipe()
 	require.NoError(t, err)
@@ -44,12 +51,12 @@ func startLab(t *testing.T, args ...string) *runningLab {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		l.stderr.WriteString(lines.Text() + "\n")
-		if strings.Contains(lines.Text(), "the mesh is up") {
+		if strings.Contains(lines.Text(), says) {
 			go func() { _, _ = io.Copy(io.Discard, out) }()
 			return l
 		}
 	}
-	t.Fatalf("the mesh did not come up:\n%s", l.stderr)
+	t.Fatalf("%q was never said:\n%s", says, l.stderr)
 	return nil
 }
 
@@ -113,6 +120,38 @@ func platforms(t *testing.T) []string {
 		return []string{"loopback"}
 	}
 	return []string{"loopback", "pods"}
+}
+
+// With --keep the verdict is there, and so is the mesh, until somebody ends it.
+func TestKeptMeshesAnswerUntilTheyAreEnded(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "short.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(`apiVersion: squall.dev/v1alpha1
+kind: Scenario
+metadata: {name: short}
+spec:
+  app: backend
+  warmup: 200ms
+  config:
+    - {apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}, spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]}}
+    - {apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: b}, spec: {hosts: ["*"], gateways: [g], http: [{route: [{destination: {host: backend, port: {number: 8080}}}]}]}}
+  load: [{name: readers, rate: 20/s, duration: 1s, request: {path: /}}]
+  checks: [{load: readers, status: {200: "100%"}}]
+`), 0o600))
+	out, err := exec.Command(program(t), "run", "--keep", "--repeat", "2", file).CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "name one scenario")
+
+	l := startUntil(t, "the mesh stays up at", "run", "--keep", file)
+	_, address, _ := strings.Cut(l.stderr.String(), "stays up at ")
+	address, _, _ = strings.Cut(address, ";")
+	resp, err := http.Get(address) //nolint:gosec,noctx // the lab's own gateway
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, 200, resp.StatusCode)
+	require.NoError(t, l.cmd.Process.Signal(syscall.SIGINT))
+	_ = l.cmd.Wait()
+	require.Equal(t, exitInterrupted, l.cmd.ProcessState.ExitCode())
+	l.gone(t, 3*time.Second)
 }
 
 func TestKillLeavesNothingBehind(t *testing.T) {

@@ -28,6 +28,8 @@ type labState struct {
 	// Form is what the lab stands on.
 	Form    platform.Form
 	Gateway string
+	// Addons is the address of the add-ons.
+	Addons  string
 	Proxies []proxyState
 	// Baseline is what reset goes back to.
 	Baseline []config.File
@@ -44,9 +46,9 @@ func statePath(env *environment, name string) string {
 }
 
 // saveState says where the lab is. The name is taken as long as the file exists and its process lives.
-func saveState(env *environment, name, app string, lab *local.Lab, gateway, dir string, baseline []config.File) (string, error) {
+func saveState(env *environment, name, app string, lab *local.Lab, gateway, addons, dir string, baseline []config.File) (string, error) {
 	s := labState{
-		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app, "."), Gateway: gateway, Form: lab.Info().Form, Baseline: baseline,
+		Name: name, PID: os.Getpid(), API: filepath.Join(dir, "api.sock"), Host: filepath.Join(dir, local.HostSocket), App: appName(app, "."), Gateway: gateway, Addons: addons, Form: lab.Info().Form, Baseline: baseline,
 	}
 	if env.outside != nil {
 		s.PID = env.outside.pid

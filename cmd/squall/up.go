@@ -118,7 +118,7 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 		return broken(err)
 	}
 	defer func() { err = errors.Join(err, more.Close()) }()
-	state, err := saveState(env, f.name, f.app, lab, front.Address, tmp, slices.Concat(a.Manifests, rules))
+	state, err := saveState(env, f.name, f.app, lab, front.Address, more.Address, tmp, slices.Concat(a.Manifests, rules))
 	if err != nil {
 		return broken(err)
 	}

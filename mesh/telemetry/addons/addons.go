@@ -135,11 +135,11 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /graph.json", s.graph("application/json", writeJSON))
 	mux.HandleFunc("GET /graph.dot", s.graph("text/vnd.graphviz", func(w http.ResponseWriter, g graph.Graph) error { return g.WriteDOT(w) }))
 	mux.HandleFunc("GET /{$}", s.serveIndex)
-	return local(mux)
+	return onThisMachine(mux)
 }
 
-// local refuses requests that a foreign page makes a browser send: by another name, that is resolved to this address, or across origins.
-func local(next http.Handler) http.Handler {
+// onThisMachine refuses requests that a foreign page makes a browser send: by another name, that is resolved to this address, or across origins.
+func onThisMachine(next http.Handler) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
