@@ -8,7 +8,7 @@ import (
 	"net"
 	"path/filepath"
 
-	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry/addons"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
 	"github.com/squallmesh/squall/mesh/telemetry/graph"
@@ -27,12 +27,12 @@ type openedAddons struct {
 }
 
 // openAddons opens them on a loopback address of the kernel's choice; in a lab of pods, people reach them there as well as its gateway.
-func openAddons(ctx context.Context, lab *local.Lab, c *collect.Collector, dir string) (*openedAddons, error) {
+func openAddons(ctx context.Context, lab platform.Deployment, c *collect.Collector, dir string) (*openedAddons, error) {
 	byAddress := func(address string) (istio.Peer, bool) {
-		return peerOf(lab, func(i *local.Instance) bool { return i.Address == address })
+		return peerOf(lab, func(i *platform.Instance) bool { return i.Address == address })
 	}
 	byProxy := func(id string) (istio.Peer, bool) {
-		return peerOf(lab, func(i *local.Instance) bool { return i.ID() == id })
+		return peerOf(lab, func(i *platform.Instance) bool { return i.ID() == id })
 	}
 	server, err := addons.New(addons.Options{
 		Collector: c, Dir: filepath.Join(dir, "metrics"),
@@ -68,7 +68,7 @@ func (o *openedAddons) Close() error {
 	return o.Server.Close()
 }
 
-func peerOf(lab *local.Lab, is func(*local.Instance) bool) (istio.Peer, bool) {
+func peerOf(lab platform.Deployment, is func(*platform.Instance) bool) (istio.Peer, bool) {
 	for _, i := range lab.Instances() {
 		if is(i) {
 			return istio.Peer{

@@ -315,7 +315,7 @@ func keep(ctx context.Context, env *environment, j job, run *record.Run, gateway
 	if err := reports.Text(env.stdout, run, false); err != nil {
 		return // nobody reads it
 	}
-	_, _ = fmt.Fprintf(env.stderr, "the mesh stays up at http://%s:8080; Ctrl-C takes it down\n", gateway)
+	_, _ = fmt.Fprintf(env.stderr, "the mesh stays up at http://%s; Ctrl-C takes it down\n", gateway)
 	<-ctx.Done()
 }
 

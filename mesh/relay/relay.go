@@ -195,6 +195,9 @@ func (r *Relay) Clear(ctx context.Context, name string) {
 	}
 }
 
+// Address is where it listens, host:port.
+func (r *Relay) Address() string { return r.listener.Addr().String() }
+
 // Passed counts how often callers' bytes reached the relay; Resets counts the connections that it has reset. Either says
 // whether a fault met any traffic.
 func (r *Relay) Passed() uint64 { return r.passed.Load() }

@@ -2,16 +2,22 @@ package live
 
 import (
 	"context"
-	"errors"
+	"fmt"
+
+	"github.com/squallmesh/squall/mesh/relay"
 )
 
-// keep leaves the mesh up, with an address that people can reach, for as long as somebody wants it or until it breaks.
-func (r *runner) keep(ctx context.Context) (err error) {
-	front, err := r.own.OpenFront(ctx)
-	if err != nil {
-		return err
+// keep leaves the mesh up, with an address at which people reach its gateway, for as long as somebody wants it or until it breaks.
+func (r *runner) keep(ctx context.Context) error {
+	address := fmt.Sprintf("%s:%d", r.lab.GatewayAddress(), gatewayPort)
+	if dial := r.lab.Dial(nil); dial != nil {
+		front, err := relay.Listen(ctx, relay.Options{Listen: "127.0.0.1:0", Upstream: address, Dial: dial})
+		if err != nil {
+			return fmt.Errorf("a way to the gateway: %w", err)
+		}
+		defer func() { _ = front.Close() }() // nobody is served any more
+		address = front.Address()
 	}
-	defer func() { err = errors.Join(err, front.Close()) }()
 	wanted, done := context.WithCancel(ctx)
 	defer done()
 	go func() {
@@ -22,6 +28,6 @@ func (r *runner) keep(ctx context.Context) (err error) {
 		case <-wanted.Done():
 		}
 	}()
-	r.opts.Keep(wanted, r.run, front.Address)
+	r.opts.Keep(wanted, r.run, address)
 	return nil
 }

@@ -43,7 +43,7 @@ type Options struct {
 	// Decided is asked whenever a phase is over, with what is known by then of the load and the counters; a run whose verdict is
 	// decided is stopped. Nil asks nobody.
 	Decided func(*record.Run) bool
-	// Keep is called when the run is over and can be judged, with the address of the gateway, while the mesh is still up: until it
+	// Keep is called when the run is over and can be judged, with host:port of the gateway, while the mesh is still up: until it
 	// returns. Nil keeps nothing. It must be nil together with Attach.
 	Keep func(ctx context.Context, run *record.Run, gateway string)
 	// Progress takes lines for people; nil discards.

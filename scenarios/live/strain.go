@@ -18,9 +18,15 @@ const strainEvery = 100 * time.Millisecond
 
 const thisProgram = "squall itself"
 
-// watchStrain notes when processes of the run's own lab, or this one, had to wait for a processor.
+// waiting is a deployment that can tell how long threads of its workloads' processes had no processor though they were ready to run.
+type waiting interface {
+	Waited() map[string]map[string]time.Duration
+}
+
+// watchStrain notes when processes of the deployment, or this one, had to wait for a processor.
 func (r *runner) watchStrain(ctx context.Context) error {
-	if r.own == nil {
+	lab, ok := r.lab.(waiting)
+	if !ok {
 		return nil
 	}
 	tick := time.NewTicker(strainEvery)
@@ -40,7 +46,7 @@ func (r *runner) watchStrain(ctx context.Context) error {
 				worst.Who, worst.Waited = who, waited-before
 			}
 		}
-		all := r.own.Waited()
+		all := lab.Waited()
 		for _, who := range slices.Sorted(maps.Keys(all)) {
 			for thread, waited := range all[who] {
 				look(who, thread, waited)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/proc"
 )
 
@@ -11,9 +12,9 @@ import (
 // workload, then by thread.
 func (l *Lab) Waited() map[string]map[string]time.Duration {
 	out := map[string]map[string]time.Duration{}
-	for _, i := range l.Instances() {
+	for _, i := range l.running() {
 		threads := map[string]time.Duration{}
-		for _, p := range l.processes(i, Both) {
+		for _, p := range l.processes(i, platform.Both) {
 			for thread, waited := range proc.Waited(p.PID()) {
 				threads[fmt.Sprint(p.PID(), thread)] = waited
 			}
