@@ -19,6 +19,9 @@ import (
 // refreshGraph is how often the page of the service graph asks for a new one, in seconds.
 const refreshGraph = 5
 
+// members is what the add-ons know of a mesh.
+type members interface{ Instances() []*platform.Instance }
+
 // openedAddons are a lab's add-ons at their address.
 type openedAddons struct {
 	*addons.Server
@@ -27,7 +30,7 @@ type openedAddons struct {
 }
 
 // openAddons opens them on a loopback address of the kernel's choice; in a lab of pods, people reach them there as well as its gateway.
-func openAddons(ctx context.Context, lab platform.Deployment, c *collect.Collector, dir string) (*openedAddons, error) {
+func openAddons(ctx context.Context, lab members, c *collect.Collector, dir string) (*openedAddons, error) {
 	byAddress := func(address string) (istio.Peer, bool) {
 		return peerOf(lab, func(i *platform.Instance) bool { return i.Address == address })
 	}
@@ -68,7 +71,7 @@ func (o *openedAddons) Close() error {
 	return o.Server.Close()
 }
 
-func peerOf(lab platform.Deployment, is func(*platform.Instance) bool) (istio.Peer, bool) {
+func peerOf(lab members, is func(*platform.Instance) bool) (istio.Peer, bool) {
 	for _, i := range lab.Instances() {
 		if is(i) {
 			return istio.Peer{
