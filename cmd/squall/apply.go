@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/proc"
 )
 
@@ -83,11 +84,21 @@ func newResetCommand(env *environment) *cobra.Command {
 }
 
 func newDownCommand(env *environment) *cobra.Command {
-	var name string
+	var name, platformName string
 	c := &cobra.Command{
-		Use: "down", Short: "Take a mesh down that is up", Args: cobra.NoArgs,
+		Use: "down", Short: "Take a mesh down that is up, or a cluster", Args: cobra.NoArgs,
+		Long: `Take a mesh down that is up.
+
+With --platform kind the cluster goes too, which runs leave for the next one: its containers, its network and its kubeconfig.`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			withCluster := platformName == string(platform.Kind)
+			if platformName != "" && !withCluster {
+				return invalid(fmt.Errorf("--platform %s: only clusters (kind) outlast their meshes", platformName))
+			}
 			s, err := loadState(env, name)
+			if err != nil && withCluster {
+				return downKind(c.Context(), env, name)
+			}
 			if err != nil {
 				return broken(err)
 			}
@@ -102,9 +113,13 @@ func newDownCommand(env *environment) *cobra.Command {
 				}
 			}
 			_ = os.Remove(logPath(env, name))
+			if withCluster {
+				return downKind(c.Context(), env, name)
+			}
 			return nil
 		},
 	}
 	nameFlag(c, &name)
+	c.Flags().StringVar(&platformName, "platform", "", "kind: take the cluster away too")
 	return c
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/squallmesh/squall/mesh/platform/kind"
 )
 
 func newDoctorCommand(env *environment) *cobra.Command {
@@ -39,6 +41,7 @@ Exit codes: 0, 4 if labs cannot run.`,
 			proxy := say(err, what, "run make envoy, or name one with --envoy")
 			loopback := say(tryLoopback(c.Context()), "platform loopback: addresses of 127.0.0.0/8", runtime.GOOS+" may have 127.0.0.1 alone")
 			pods := say(tryPods(c.Context(), env), "platform pods: namespaces, mounts, interfaces, packet filter", "")
+			say(kind.Check(c.Context()), "platform kind: Docker answers", "start Docker, and see that this user may use it")
 			if !proxy || !loopback && !pods {
 				return &exitError{code: exitBroken}
 			}

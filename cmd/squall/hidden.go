@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,16 +22,20 @@ import (
 
 func newMeshCommand(env *environment) *cobra.Command {
 	var xdsFD, apiFD int
-	var profile, capture string
+	var xdsAddress, apiSocket, tokenFile, profile, capture string
 	var identity identityFlags
 	c := &cobra.Command{
 		Use: "mesh", Short: "Run the control plane", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			xds, err := inherited(xdsFD)
+			xds, err := listener(c.Context(), "tcp", xdsAddress, xdsFD)
 			if err != nil {
 				return err
 			}
-			api, err := inherited(apiFD)
+			api, err := listener(c.Context(), "unix", apiSocket, apiFD)
+			if err != nil {
+				return err
+			}
+			token, err := readToken(tokenFile)
 			if err != nil {
 				return err
 			}
@@ -42,16 +49,49 @@ func newMeshCommand(env *environment) *cobra.Command {
 				return err
 			}
 			return mesh.New(mesh.Options{
-				XDS: xds, API: api, Identity: issuer, Mesh: settings, Log: slog.New(slog.NewTextHandler(env.stderr, nil)),
+				XDS: xds, API: api, Identity: issuer, Token: token, Mesh: settings, Log: slog.New(slog.NewTextHandler(env.stderr, nil)),
 			}).Run(c.Context())
 		},
 	}
 	c.Flags().IntVar(&xdsFD, "xds-fd", 3, "file descriptor of the discovery service's listener")
 	c.Flags().IntVar(&apiFD, "api-fd", 4, "file descriptor of the API's listener")
+	c.Flags().StringVar(&xdsAddress, "xds", "", "address of the discovery service, in place of a file descriptor")
+	c.Flags().StringVar(&apiSocket, "api", "", "socket of the API, in place of a file descriptor")
+	c.Flags().StringVar(&tokenFile, "token-file", "", "file with what the agents of proxies want to hear")
 	c.Flags().StringVar(&profile, "profile", "istio", "istio or exact")
 	c.Flags().StringVar(&capture, "capture", string(model.CaptureProxy), "how traffic reaches sidecars: proxy or redirect")
 	identity.register(c)
 	return c
+}
+
+// listener opens an address, or takes one that was inherited. A socket is for this user alone; one that an earlier control plane left is
+// taken away.
+func listener(ctx context.Context, network, address string, fd int) (net.Listener, error) {
+	if address == "" {
+		return inherited(fd)
+	}
+	if network == "unix" {
+		if err := os.Remove(address); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, network, address)
+	if err != nil || network != "unix" {
+		return l, err
+	}
+	return l, os.Chmod(address, 0o600)
+}
+
+// readToken reads a file with a token; without a name there is none.
+func readToken(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(name) //nolint:gosec // the caller names it
+	if err != nil {
+		return "", fmt.Errorf("the agents' token: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
 }
 
 func inherited(fd int) (net.Listener, error) {

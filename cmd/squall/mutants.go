@@ -94,6 +94,7 @@ Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not 
 	}
 	c.Flags().StringVar(&f.out, "out", "", "folder for index.json and unseen.json; none are written without it")
 	platformFlag(c, &f.platform)
+	nodeImageFlag(c, &f.nodeImage)
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of ids, random pacing and the draw of generated mutants")
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/netns"
 	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/platform/kind"
 )
 
 // insideVariable tells a program that netns.Enter runs who it is outside: PID:UID:DIR, of the program that entered, with the folder
@@ -41,7 +42,7 @@ func parseOutside(v string) *outside {
 }
 
 func platformFlag(c *cobra.Command, platform *string) {
-	c.Flags().StringVar(platform, "platform", "auto", "auto, loopback, or pods: network namespaces with redirected traffic (Linux)")
+	c.Flags().StringVar(platform, "platform", "auto", "auto, loopback, pods: network namespaces with redirected traffic (Linux), or kind: a cluster in Docker")
 }
 
 // onPlatform runs f where the labs of a platform can be. Pods need namespaces: there the program runs itself again, which then comes
@@ -51,8 +52,13 @@ func onPlatform(ctx context.Context, env *environment, name string, files []stri
 	case "auto", string(platform.Loopback):
 		return f(platform.Loopback)
 	case string(platform.Pods):
+	case string(platform.Kind):
+		if err := kind.Check(ctx); err != nil {
+			return broken(err)
+		}
+		return f(platform.Kind)
 	default:
-		return invalid(fmt.Errorf("--platform %s: there are auto, loopback and pods", name))
+		return invalid(fmt.Errorf("--platform %s: there are auto, loopback, pods and kind", name))
 	}
 	if env.outside == nil {
 		return enterPods(ctx, env, env.args, files)

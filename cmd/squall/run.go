@@ -22,6 +22,7 @@ import (
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/platform/kind"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/reports"
 	"github.com/squallmesh/squall/scenarios/assert"
@@ -45,11 +46,12 @@ type runFlags struct {
 	shard        string
 	// baseline is a folder of earlier bundles, compareEnvoy the path of another Envoy: what got worse is a fail.
 	baseline, compareEnvoy string
-	platform               string
+	platform, nodeImage    string
 	// keep leaves the mesh of a single run up until the user ends it.
 	keep bool
-	// form is what labs stand on.
+	// form is what labs stand on; of kind, the cluster.
 	form platform.Form
+	kind *kind.Platform
 	// excluded are the scenarios that the platform refuses.
 	excluded []exclusion
 	// host is the socket of the lab to which runs attach.
@@ -100,6 +102,7 @@ In a workflow of GitHub (GITHUB_ACTIONS=true) what did not pass is annotated at 
 	nameFlag(c, &f.name)
 	platformFlag(c, &f.platform)
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave the mesh up after the verdict, until Ctrl-C, to look at it; for one scenario")
+	nodeImageFlag(c, &f.nodeImage)
 	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
 	return c
 }
@@ -242,6 +245,12 @@ func runJobs(
 	ctx context.Context, env *environment, f runFlags, b envoy.Binary, jobs []job, done func(job, *record.Run) error,
 ) ([]*record.Run, error) {
 	runs := make([]*record.Run, len(jobs))
+	if f.form == platform.Kind {
+		var err error
+		if f.kind, err = openKind(ctx, env, f.name, f.nodeImage, b); err != nil {
+			return nil, err
+		}
+	}
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(max(1, f.parallel))
@@ -284,7 +293,7 @@ func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j
 		}
 		defer func() { err = errors.Join(err, owner.Close()) }()
 		options := live.Options{
-			Platform: local.Platform{Options: local.Options{Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env), Form: f.form}},
+			Platform: platformOf(f, local.Options{Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env), Form: f.form}),
 			Envoy:    b, Dir: dir, App: j.app, AppDir: j.appDir,
 			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided, Attach: f.host,
 		}
@@ -317,6 +326,14 @@ func keep(ctx context.Context, env *environment, j job, run *record.Run, gateway
 	}
 	_, _ = fmt.Fprintf(env.stderr, "the mesh stays up at http://%s; Ctrl-C takes it down\n", gateway)
 	<-ctx.Done()
+}
+
+// platformOf is where a run has its lab.
+func platformOf(f runFlags, o local.Options) platform.Platform {
+	if f.kind != nil {
+		return f.kind
+	}
+	return local.Platform{Options: o}
 }
 
 // loadScenarios reads all scenarios and all that they name; every problem of every file comes at once.

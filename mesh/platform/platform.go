@@ -104,3 +104,6 @@ type Deployment interface {
 
 // Dial makes a connection to an IP address with a port.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// PassedPorts are those of a sidecar's own, to which Istio lets everybody (telemetry, health, metrics): no traffic to them is redirected.
+func PassedPorts() []uint16 { return []uint16{15020, 15021, 15090} }

@@ -29,9 +29,6 @@ const podBlock = "198.18.64.0/18"
 // nodeAddresses is how many of the block are the node's own: the first, which names the network, the bridge's, and some in reserve.
 const nodeAddresses = 17
 
-// passedPorts are those of a sidecar's own, to which Istio lets everybody (telemetry, health, metrics).
-var passedPorts = []uint16{15020, 15021, 15090}
-
 // pods is a network of namespaces, in which the kernel redirects traffic to the sidecars.
 type pods struct {
 	node  *netns.Node
@@ -114,7 +111,7 @@ func (p *pods) enter(_ context.Context, i *Instance) error {
 	if err == nil && i.Kind == model.Sidecar {
 		err = ns.Capture(netns.Capture{
 			Outbound: translate.VirtualOutboundPort, Inbound: translate.VirtualInboundPort,
-			Source: netip.MustParseAddr(translate.InboundSource), PassInbound: passedPorts, PassOutbound: []netip.Addr{p.node.Address()},
+			Source: netip.MustParseAddr(translate.InboundSource), PassInbound: platform.PassedPorts(), PassOutbound: []netip.Addr{p.node.Address()},
 		})
 	}
 	if err == nil {

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"net/netip"
+
+	"github.com/spf13/cobra"
+
+	"github.com/squallmesh/squall/mesh/agent"
+	"github.com/squallmesh/squall/mesh/netns"
+	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/platform/fleet"
+	"github.com/squallmesh/squall/mesh/xds/translate"
+)
+
+func newAgentCommand(env *environment) *cobra.Command {
+	var o agent.Options
+	var tokenFile string
+	c := &cobra.Command{
+		Use: "agent", Short: "Run a container's process as a lab wants it", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if o.Token, err = readToken(tokenFile); err != nil {
+				return err
+			}
+			o.Env, o.Log = env.environ, env.stdout
+			return agent.Run(c.Context(), o)
+		},
+	}
+	c.Flags().StringVar(&o.Socket, "socket", fleet.ProxySocket, "socket on which the lab gives orders")
+	c.Flags().StringVar(&o.Tunnel, "tunnel", "", "address of the way into the pod; empty has none")
+	c.Flags().StringVar(&tokenFile, "token-file", "", "file with what those who use it must know")
+	c.Flags().StringVar(&o.DNS, "dns", "", "address at which to answer for the names of services; empty does not")
+	c.Flags().StringVar(&o.API, "api", "", "socket of the control plane that knows the services")
+	return c
+}
+
+func newInitNetCommand() *cobra.Command {
+	var user uint32
+	c := &cobra.Command{
+		Use: "init-net", Short: "Redirect a pod's traffic to its sidecar", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return netns.Capture{
+				Outbound: translate.VirtualOutboundPort, Inbound: translate.VirtualInboundPort,
+				Source: netip.MustParseAddr(translate.InboundSource), PassInbound: platform.PassedPorts(), User: user,
+			}.Install()
+		},
+	}
+	c.Flags().Uint32Var(&user, "user", fleet.ProxyUser, "user of the sidecar, whose own traffic is not redirected")
+	return c
+}

@@ -1,0 +1,99 @@
+package fleet
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/registry/static"
+)
+
+// systemNamespace holds what is the mesh's own.
+const systemNamespace = "istio-system"
+
+// plan says which pods there shall be, and what runs in them.
+func (l *Lab) plan() error {
+	docs, problems := config.Parse(l.spec.App.Manifests...)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	set := config.Set{}.With(docs...)
+	settings := model.DefaultMesh()
+	settings.Capture = model.CaptureRedirect
+	snap, problems := config.Build(set, model.Snapshot{Mesh: settings}, nil)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	for _, s := range snap.Services.All() {
+		l.services = append(l.services, s)
+	}
+	l.control = &member{pod: Pod{Name: "squall-mesh", Namespace: systemNamespace, Kind: ControlPlane, Labels: map[string]string{"app": "squall-mesh"}}}
+	l.control.Name = l.control.pod.Name
+	gateway := &member{Instance: platform.Instance{Workload: mesh.Workload{Kind: model.Router, Workload: model.Workload{
+		Name: platform.GatewayName, Owner: platform.GatewayName, Namespace: systemNamespace, ServiceAccount: platform.GatewayName,
+		Labels: map[string]string{"istio": "ingressgateway", "app": platform.GatewayName},
+	}}}}
+	gateway.pod = podOf(&gateway.Workload.Workload, Gateway)
+	l.members = append(l.members, gateway)
+	l.templates = map[string]config.Template{}
+	for _, t := range config.Templates(set) {
+		l.templates[t.Owner] = t
+	}
+	problems = nil
+	for _, inst := range config.Instances(set) {
+		if m := l.member(inst, &problems); m != nil {
+			l.members = append(l.members, m)
+		}
+	}
+	return problems.Err()
+}
+
+func podOf(w *model.Workload, kind string) Pod {
+	return Pod{Name: w.Name, Namespace: w.Namespace, Owner: w.Owner, ServiceAccount: w.ServiceAccount, Labels: maps.Clone(w.Labels), Kind: kind}
+}
+
+// member gives an instance its pod and its command; nil if that is not possible.
+func (l *Lab) member(inst config.Instance, problems *diag.List) *member {
+	w := model.Workload{
+		Name: inst.Name, Owner: inst.Owner, Namespace: inst.Namespace, ServiceAccount: inst.ServiceAccount,
+		Labels: inst.Labels, Locality: inst.Locality, Pos: inst.Pos, Inbound: static.Inbound(inst, l.services),
+	}
+	m := &member{Instance: platform.Instance{Workload: mesh.Workload{Kind: model.Sidecar, Workload: w}}, pod: podOf(&w, Workload)}
+	m.env = map[string]string{"HOSTNAME": inst.Name, "POD_NAME": inst.Name, "POD_NAMESPACE": inst.Namespace, "WORKLOAD_NAME": inst.Owner}
+	maps.Copy(m.env, inst.Env)
+	run, ok := l.spec.App.Run[inst.Owner]
+	if !ok {
+		problems.Errorf("NO-COMMAND", inst.Pos, "the app does not say how %s runs as a process", inst.Owner)
+		problems.Hint("add spec.run.%s.command to %s", inst.Owner, l.spec.App.Pos.File)
+		return nil
+	}
+	if !strings.Contains(run.Command[0], "{{.Squall}}") {
+		problems.Errorf("NEEDS-OWN-IMAGE", run.Pos, "%s runs a program of this machine (%s), which no container on %s has", inst.Owner, run.Command[0], l.host.Info().Form)
+		problems.Hint("use --platform pods or loopback")
+		return nil
+	}
+	v := platform.Values{Squall: Squall, Address: "0.0.0.0", ControlSocket: controlSocket, Reach: func(service string, port uint32) (string, error) {
+		return platform.ServiceAddress(l.services, service, port)
+	}}
+	if len(m.Inbound) > 0 {
+		v.Port = m.Inbound[0].App.Port
+	}
+	var err error
+	if m.Command, err = platform.Expand(run.Command, v); err != nil {
+		problems.Errorf("BAD-COMMAND", run.Pos, "command of %s: %v", inst.Owner, err)
+		return nil
+	}
+	for k, text := range run.Env {
+		words, err := platform.Expand([]string{text}, v)
+		if err != nil {
+			problems.Errorf("BAD-COMMAND", run.Pos, "variable %s of %s: %v", k, inst.Owner, err)
+			continue
+		}
+		m.env[k] = words[0]
+	}
+	return m
+}

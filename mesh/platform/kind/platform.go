@@ -1,0 +1,58 @@
+package kind
+
+import (
+	"context"
+	"sync"
+
+	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/platform/fleet"
+)
+
+// Platform runs labs in one cluster, one after the other.
+type Platform struct {
+	Options Options
+
+	mu      sync.Mutex
+	cluster *Cluster
+}
+
+// Info is kind's.
+func (*Platform) Info() platform.Info { return platform.Kind.Info() }
+
+// Start brings a lab up in the cluster, which it makes if there is none. The cluster stays.
+func (p *Platform) Start(ctx context.Context, s platform.Spec) (platform.Deployment, error) {
+	c, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h, err := c.host(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := fleet.Start(ctx, h, s)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// open gives the cluster that earlier labs were in, or opens it.
+func (p *Platform) open(ctx context.Context) (*Cluster, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cluster != nil {
+		return p.cluster, nil
+	}
+	c, err := Open(ctx, p.Options)
+	if err != nil {
+		return nil, err
+	}
+	p.cluster = c
+	return c, nil
+}
+
+// Open opens the cluster ahead of the first lab: that takes long if there is none.
+func (p *Platform) Open(ctx context.Context) error {
+	_, err := p.open(ctx)
+	return err
+}

@@ -1,0 +1,115 @@
+package kind
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	core "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/squallmesh/squall/mesh/platform/fleet"
+)
+
+// Labels and annotations of what labs make.
+const (
+	labLabel  = "squall.dev/lab"
+	hashLabel = "squall.dev/spec"
+)
+
+// tokenSecret holds what agents want to hear, in each namespace that has pods.
+const tokenSecret = "squall-agents" //nolint:gosec // its name
+
+// manifest is a pod with its agents.
+func (c *Cluster) manifest(p fleet.Pod) (*core.Pod, error) {
+	labels := map[string]string{labLabel: "true"}
+	maps.Copy(labels, p.Labels)
+	pod := &core.Pod{
+		ObjectMeta: meta.ObjectMeta{Name: p.Name, Namespace: p.Namespace, Labels: labels},
+		Spec: core.PodSpec{
+			ServiceAccountName:            account(p),
+			AutomountServiceAccountToken:  new(false),
+			EnableServiceLinks:            new(false),
+			RestartPolicy:                 core.RestartPolicyNever,
+			TerminationGracePeriodSeconds: new(int64(2)),
+			SecurityContext:               &core.PodSecurityContext{FSGroup: new(int64(fleet.ProxyUser))},
+			Containers:                    []core.Container{c.proxy(p)},
+			Volumes: []core.Volume{
+				{Name: "run", VolumeSource: core.VolumeSource{EmptyDir: &core.EmptyDirVolumeSource{}}},
+				{Name: "run-app", VolumeSource: core.VolumeSource{EmptyDir: &core.EmptyDirVolumeSource{}}},
+				{Name: "token", VolumeSource: core.VolumeSource{Secret: &core.SecretVolumeSource{SecretName: tokenSecret, DefaultMode: new(int32(0o440))}}},
+			},
+		},
+	}
+	if p.Kind == fleet.Workload {
+		pod.Spec.InitContainers = []core.Container{c.capture()}
+		pod.Spec.Containers = append(pod.Spec.Containers, c.app())
+	} else { // where this machine finds it
+		pod.Spec.HostNetwork = true
+		pod.Spec.DNSPolicy = core.DNSClusterFirstWithHostNet
+		pod.Spec.NodeSelector = map[string]string{"node-role.kubernetes.io/control-plane": ""}
+		pod.Spec.Tolerations = []core.Toleration{{Operator: core.TolerationOpExists, Effect: core.TaintEffectNoSchedule}}
+	}
+	text, err := json.Marshal(pod)
+	if err != nil {
+		return nil, fmt.Errorf("pod %s: %w", p.Key(), err)
+	}
+	sum := sha256.Sum256(text)
+	pod.Annotations = map[string]string{hashLabel: hex.EncodeToString(sum[:])}
+	return pod, nil
+}
+
+func account(p fleet.Pod) string {
+	if p.ServiceAccount == "" {
+		return p.Name
+	}
+	return p.ServiceAccount
+}
+
+// capture is the container that has the kernel redirect the pod's traffic, before the others start.
+func (c *Cluster) capture() core.Container {
+	return core.Container{
+		Name: "squall-init", Image: c.image, ImagePullPolicy: core.PullNever,
+		Command: []string{fleet.Squall, "init-net", "--user", fmt.Sprint(fleet.ProxyUser)},
+		SecurityContext: &core.SecurityContext{
+			RunAsUser: new(int64(0)), AllowPrivilegeEscalation: new(false),
+			Capabilities: &core.Capabilities{Drop: []core.Capability{"ALL"}, Add: []core.Capability{"NET_ADMIN"}},
+		},
+	}
+}
+
+// proxy is the container of the Envoy, or of the control plane.
+func (c *Cluster) proxy(p fleet.Pod) core.Container {
+	name := "istio-proxy"
+	if p.Kind == fleet.ControlPlane {
+		name = "discovery"
+	}
+	return core.Container{
+		Name: name, Image: c.image, ImagePullPolicy: core.PullNever,
+		Command: []string{fleet.Squall, "agent", "--socket", fleet.ProxySocket, "--tunnel", fmt.Sprintf("$(POD_IP):%d", p.Port()), "--token-file", fleet.TokenFile},
+		Env:     []core.EnvVar{{Name: "POD_IP", ValueFrom: &core.EnvVarSource{FieldRef: &core.ObjectFieldSelector{FieldPath: "status.podIP"}}}},
+		VolumeMounts: []core.VolumeMount{
+			{Name: "run", MountPath: fleet.RunDir}, {Name: "run-app", MountPath: fleet.AppDir},
+			{Name: "token", MountPath: "/etc/squall", ReadOnly: true},
+		},
+		SecurityContext: unprivileged(fleet.ProxyUser),
+	}
+}
+
+func (c *Cluster) app() core.Container {
+	return core.Container{
+		Name: "app", Image: c.image, ImagePullPolicy: core.PullNever,
+		Command:         []string{fleet.Squall, "agent", "--socket", fleet.AppSocket},
+		VolumeMounts:    []core.VolumeMount{{Name: "run-app", MountPath: fleet.AppDir}},
+		SecurityContext: unprivileged(fleet.AppUser),
+	}
+}
+
+func unprivileged(user int64) *core.SecurityContext {
+	return &core.SecurityContext{
+		RunAsUser: &user, RunAsGroup: &user, RunAsNonRoot: new(true), AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
+		Capabilities: &core.Capabilities{Drop: []core.Capability{"ALL"}},
+	}
+}
