@@ -17,6 +17,7 @@ import (
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
+	"github.com/squallmesh/squall/mesh/tunnel"
 )
 
 // Lab is a running mesh.
@@ -49,6 +50,7 @@ type member struct {
 
 	pod   Pod
 	place Place
+	run   config.Run
 	env   map[string]string
 	// proxy is the agent of the Envoy, or of the control plane; app that of the app, or nil.
 	proxy, app *agent.Client
@@ -112,7 +114,9 @@ func (l *Lab) runPods(ctx context.Context) error {
 		return err
 	}
 	for n, m := range all {
-		m.put(places[n])
+		if err := l.put(m, places[n]); err != nil {
+			return err
+		}
 	}
 	l.client = mesh.NewClientThrough(l.control.place.Agent.Dial, apiSocket)
 	l.names = mesh.NewNames(l.client)
@@ -120,7 +124,7 @@ func (l *Lab) runPods(ctx context.Context) error {
 }
 
 // put tells a member where its pod is.
-func (m *member) put(p Place) {
+func (l *Lab) put(m *member, p Place) error {
 	m.place, m.Address = p, p.Address
 	for n := range m.Inbound {
 		m.Inbound[n].App.Address = p.Address
@@ -132,7 +136,9 @@ func (m *member) put(p Place) {
 		m.app = agent.NewClient(p.Agent.Dial, "the app of "+m.Name, AppSocket)
 		m.ControlSocket = controlSocket
 		m.Connect = m.connect
+		return l.expand(m)
 	}
+	return nil
 }
 
 // connect reaches the sockets of both containers.
@@ -140,9 +146,12 @@ func (m *member) connect(ctx context.Context, network, address string) (net.Conn
 	if address != controlSocket {
 		return m.place.Agent.Dial(ctx, network, address)
 	}
-	inside := m.place.Agent
-	inside.Address, inside.Through = AppSocket, m.place.Agent.Dial
-	return inside.Dial(ctx, network, address)
+	return m.fromApp(ctx, network, address)
+}
+
+// fromApp connects as the user of the app, in its container.
+func (m *member) fromApp(ctx context.Context, network, address string) (net.Conn, error) {
+	return tunnel.Dialer{Address: AppSocket, Through: m.place.Agent.Dial}.Dial(ctx, network, address)
 }
 
 func (m *member) reset(ctx context.Context) error {

@@ -76,24 +76,34 @@ func (l *Lab) member(inst config.Instance, problems *diag.List) *member {
 		problems.Hint("use --platform pods or loopback")
 		return nil
 	}
-	v := platform.Values{Squall: Squall, Address: "0.0.0.0", ControlSocket: controlSocket, Reach: func(service string, port uint32) (string, error) {
+	m.run = run
+	if err := l.expand(m); err != nil {
+		problems.Add(diag.From(err)...)
+		return nil
+	}
+	return m
+}
+
+// expand gives a member its command and the variables of the App file, with the pod's address once it has one.
+func (l *Lab) expand(m *member) error {
+	v := platform.Values{Squall: Squall, Address: m.Address, ControlSocket: controlSocket, Reach: func(service string, port uint32) (string, error) {
 		return platform.ServiceAddress(l.services, service, port)
 	}}
 	if len(m.Inbound) > 0 {
 		v.Port = m.Inbound[0].App.Port
 	}
+	var problems diag.List
 	var err error
-	if m.Command, err = platform.Expand(run.Command, v); err != nil {
-		problems.Errorf("BAD-COMMAND", run.Pos, "command of %s: %v", inst.Owner, err)
-		return nil
+	if m.Command, err = platform.Expand(m.run.Command, v); err != nil {
+		problems.Errorf("BAD-COMMAND", m.run.Pos, "command of %s: %v", m.Owner, err)
 	}
-	for k, text := range run.Env {
+	for k, text := range m.run.Env {
 		words, err := platform.Expand([]string{text}, v)
 		if err != nil {
-			problems.Errorf("BAD-COMMAND", run.Pos, "variable %s of %s: %v", k, inst.Owner, err)
+			problems.Errorf("BAD-COMMAND", m.run.Pos, "variable %s of %s: %v", k, m.Owner, err)
 			continue
 		}
 		m.env[k] = words[0]
 	}
-	return m
+	return problems.Err()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/proc"
+	"github.com/squallmesh/squall/mesh/tunnel"
 )
 
 // poll is how often something is asked that cannot tell by itself.
@@ -119,16 +120,16 @@ func (l *Lab) listening(ctx context.Context, m *member) error {
 		if in.Protocol == model.UDP {
 			continue
 		}
-		at := fmt.Sprintf("127.0.0.1:%d", in.App.Port)
+		at := net.JoinHostPort(in.App.Address, strconv.FormatUint(uint64(in.App.Port), 10))
 		err := until(ctx, m.app, func(ctx context.Context) error {
-			c, err := m.place.Agent.Dial(ctx, "tcp", at)
+			c, err := m.fromApp(ctx, tunnel.TCP, at)
 			if err != nil {
 				return err
 			}
 			return c.Close()
 		})
 		if err != nil {
-			return fmt.Errorf("the app of %s does not listen on port %d; its command was %s: %w", m.Name, in.App.Port, strings.Join(m.Command, " "), err)
+			return fmt.Errorf("the app of %s does not listen at %s; its command was %s: %w", m.Name, at, strings.Join(m.Command, " "), err)
 		}
 	}
 	return nil

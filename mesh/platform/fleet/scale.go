@@ -77,10 +77,10 @@ func (l *Lab) Add(ctx context.Context, owner string, count int) ([]*platform.Ins
 	for _, m := range added {
 		g.Go(func() error {
 			place, err := l.host.Add(adding, m.pod)
-			if err == nil {
-				m.put(place)
+			if err != nil {
+				return err
 			}
-			return err
+			return l.put(m, place)
 		})
 	}
 	if err := g.Wait(); err != nil {
