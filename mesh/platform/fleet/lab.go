@@ -28,10 +28,9 @@ type Lab struct {
 	names     *mesh.Names
 	collector *collect.Collector
 	control   *member
-	// stop ends what goes on in the background, which is waited for.
-	stop       context.CancelFunc
-	background context.Context //nolint:containedctx // of the lab's own goroutines, which end with it
-	running    sync.WaitGroup
+	// running are the lab's own goroutines; stops end them.
+	running sync.WaitGroup
+	stops   []context.CancelFunc
 
 	mu        sync.Mutex
 	members   []*member
@@ -56,16 +55,15 @@ type member struct {
 	proxy, app *agent.Client
 	// gone pods were scaled away.
 	gone bool
-	// leave ends what watches it.
-	leave context.CancelFunc
+	// stops end what watches it.
+	stops []context.CancelFunc
 }
 
 // Start brings a mesh up on a host, which the lab releases at its end.
 func Start(ctx context.Context, host Host, spec platform.Spec) (*Lab, error) {
 	l := &Lab{host: host, spec: spec, rules: spec.Rules, breakages: map[string]*broken{}, failed: make(chan error, 16)}
-	l.background, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := l.start(ctx); err != nil {
-		return nil, errors.Join(err, l.Close())
+		return nil, errors.Join(err, l.Close()) //nolint:contextcheck // cleaning up goes on when the context has ended
 	}
 	return l, nil
 }
@@ -98,8 +96,20 @@ func (l *Lab) start(ctx context.Context) (err error) {
 	if err := l.launch(ctx, l.members, l.applyAll); err != nil {
 		return err
 	}
-	l.running.Go(func() { l.renew(l.background) })
+	l.inBackground(ctx, nil, l.renew)
 	return nil
+}
+
+// inBackground runs something until the lab ends, or a member leaves it.
+func (l *Lab) inBackground(ctx context.Context, m *member, f func(context.Context)) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l.mu.Lock()
+	l.stops = append(l.stops, stop)
+	if m != nil {
+		m.stops = append(m.stops, stop)
+	}
+	l.mu.Unlock()
+	l.running.Go(func() { f(ctx) })
 }
 
 // runPods has the host run all pods.
@@ -304,7 +314,7 @@ func (l *Lab) workloads() []mesh.Workload {
 func (l *Lab) Failed() <-chan error { return l.failed }
 
 // fail reports what is wrong with a member, unless the lab or the member is ending.
-func (l *Lab) fail(m *member, err error) {
+func (l *Lab) fail(ctx context.Context, m *member, err error) {
 	l.mu.Lock()
 	quiet := l.closed || m.gone
 	l.mu.Unlock()
@@ -312,7 +322,7 @@ func (l *Lab) fail(m *member, err error) {
 		return
 	}
 	select {
-	case l.failed <- l.explained(l.background, m, err):
+	case l.failed <- l.explained(ctx, m, err):
 	default:
 	}
 }
@@ -331,7 +341,12 @@ func (l *Lab) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	errs := []error{l.each(ctx, all, (*member).reset)}
-	l.stop()
+	l.mu.Lock()
+	stops := l.stops
+	l.mu.Unlock()
+	for _, stop := range stops {
+		stop()
+	}
 	l.running.Wait()
 	if l.collector != nil {
 		errs = append(errs, l.collector.Close())

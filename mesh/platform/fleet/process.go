@@ -35,7 +35,7 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	if err := l.answers(ctx); err != nil {
 		return err
 	}
-	l.watch(l.control, "the control plane", l.control.proxy)
+	l.watch(ctx, l.control, "the control plane", l.control.proxy)
 	return nil
 }
 
@@ -72,11 +72,9 @@ func (l *Lab) launch(ctx context.Context, list []*member, tell func(context.Cont
 		if err := m.Admin().Ready(ctx); err != nil {
 			return err
 		}
-		watching, leave := context.WithCancel(l.background)
-		m.leave = leave
-		l.watchUntil(watching, m, "the proxy of "+m.Name, m.proxy)
+		l.watch(ctx, m, "the proxy of "+m.Name, m.proxy)
 		if m.app != nil {
-			l.watchUntil(watching, m, "the app of "+m.Name, m.app)
+			l.watch(ctx, m, "the app of "+m.Name, m.app)
 		}
 		return nil
 	})
@@ -155,17 +153,15 @@ func until(ctx context.Context, a *agent.Client, holds func(context.Context) err
 }
 
 // watch reports the unplanned end of a process, or of its agent.
-func (l *Lab) watch(m *member, what string, a *agent.Client) { l.watchUntil(l.background, m, what, a) }
-
-func (l *Lab) watchUntil(ctx context.Context, m *member, what string, a *agent.Client) {
-	l.running.Go(func() {
+func (l *Lab) watch(ctx context.Context, m *member, what string, a *agent.Client) {
+	l.inBackground(ctx, m, func(ctx context.Context) {
 		s, err := a.Ended(ctx)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			l.fail(m, fmt.Errorf("%s is out of reach: %w", what, err))
+			l.fail(ctx, m, fmt.Errorf("%s is out of reach: %w", what, err))
 		default:
-			l.fail(m, fmt.Errorf("%s ended by itself: %s\nits last lines:\n    %s", what, s.Ended, strings.Join(s.Log[max(0, len(s.Log)-5):], "\n    ")))
+			l.fail(ctx, m, fmt.Errorf("%s ended by itself: %s\nits last lines:\n    %s", what, s.Ended, strings.Join(s.Log[max(0, len(s.Log)-5):], "\n    ")))
 		}
 	})
 }

@@ -41,8 +41,8 @@ func (l *Lab) Remove(ctx context.Context, list []*platform.Instance) error {
 	}
 	var errs []error
 	for _, m := range leaving {
-		if m.leave != nil {
-			m.leave()
+		for _, stop := range m.stops {
+			stop()
 		}
 		errs = append(errs, l.host.Remove(ctx, m.pod))
 	}

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
+	osexec "os/exec"
 	"slices"
+	"strings"
 	"time"
 
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+	"sigs.k8s.io/kind/pkg/exec"
 	"sigs.k8s.io/kind/pkg/log"
 
 	"github.com/squallmesh/squall/mesh/model"
@@ -66,7 +68,7 @@ type Cluster struct {
 
 // Check tells why clusters cannot be made on this machine, or nil.
 func Check(ctx context.Context) error {
-	if _, err := exec.LookPath("docker"); err != nil {
+	if _, err := osexec.LookPath("docker"); err != nil {
 		return fmt.Errorf("kind calls the program docker: %w", err)
 	}
 	return docker.Check(ctx)
@@ -137,7 +139,7 @@ func (o Options) create(ctx context.Context, p *cluster.Provider) error {
 	case err = <-made:
 	case <-ctx.Done(): // kind has no way to be stopped
 		err = errors.Join(context.Cause(ctx), p.Delete(o.Name, o.Kubeconfig))
-		<-made
+		<-made //nolint:errcheck // of what was deleted under its hands
 		return errors.Join(err, p.Delete(o.Name, o.Kubeconfig))
 	}
 	if err != nil {
@@ -215,7 +217,11 @@ func (c *Cluster) load() error {
 	}
 	c.image = i.Reference
 	for _, n := range c.nodes {
-		if _, err := nodeutils.ImageID(n, c.image); err == nil {
+		there, err := exec.Output(n.Command("ctr", "--namespace=k8s.io", "images", "list", "--quiet"))
+		if err != nil {
+			return fmt.Errorf("images of node %s: %w", n, err)
+		}
+		if slices.Contains(strings.Fields(string(there)), c.image) {
 			continue
 		}
 		r, w, err := os.Pipe()

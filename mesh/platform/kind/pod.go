@@ -20,7 +20,7 @@ const (
 )
 
 // tokenSecret holds what agents want to hear, in each namespace that has pods.
-const tokenSecret = "squall-agents" //nolint:gosec // its name
+const tokenSecret = "squall-agents"
 
 // manifest is a pod with its agents.
 func (c *Cluster) manifest(p fleet.Pod) (*core.Pod, error) {
@@ -91,7 +91,8 @@ func (c *Cluster) proxy(p fleet.Pod) core.Container {
 		Command: []string{fleet.Squall, "agent", "--socket", fleet.ProxySocket, "--tunnel", fmt.Sprintf("$(POD_IP):%d", p.Port()), "--token-file", fleet.TokenFile},
 		Env:     []core.EnvVar{{Name: "POD_IP", ValueFrom: &core.EnvVarSource{FieldRef: &core.ObjectFieldSelector{FieldPath: "status.podIP"}}}},
 		VolumeMounts: []core.VolumeMount{
-			{Name: "run", MountPath: fleet.RunDir}, {Name: "run-app", MountPath: fleet.AppDir},
+			{Name: "run", MountPath: fleet.RunDir},
+			{Name: "run-app", MountPath: fleet.AppDir},
 			{Name: "token", MountPath: "/etc/squall", ReadOnly: true},
 		},
 		SecurityContext: unprivileged(fleet.ProxyUser),
