@@ -31,7 +31,8 @@ func (r *runner) watchStrain(ctx context.Context) error {
 	}
 	tick := time.NewTicker(strainEvery)
 	defer tick.Stop()
-	last, from := map[string]time.Duration{}, r.since()
+	begin := r.since()
+	last, from := map[string]time.Duration{}, begin
 	for {
 		select {
 		case <-ctx.Done():
@@ -42,7 +43,8 @@ func (r *runner) watchStrain(ctx context.Context) error {
 		now := map[string]time.Duration{}
 		look := func(who, thread string, waited time.Duration) {
 			now[thread] = waited
-			if before, ok := last[thread]; ok && waited-before > worst.Waited {
+			// The kernel's account leaps now and then, where the clocks of processors differ: nobody can have waited since before the begin.
+			if before, ok := last[thread]; ok && waited-before > worst.Waited && waited-before <= worst.To-begin {
 				worst.Who, worst.Waited = who, waited-before
 			}
 		}
