@@ -93,7 +93,7 @@ func (m *Mesh) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.server.Serve(ctx, m.opts.XDS) })
 	g.Go(func() error { return m.serveAPI(ctx) })
-	g.Go(func() error { return m.keepLeases(ctx) })
+	g.Go(func() error { return m.endLeases(ctx) })
 	if m.opts.Identity != nil {
 		g.Go(func() error { return m.opts.Identity.serve(ctx, m.opts.Log) })
 	}
@@ -213,13 +213,15 @@ func (m *Mesh) changeLease(ctx context.Context, slot int, fault *model.LeasedFau
 	return report, err
 }
 
-// renew keeps armed leases alive. It reports the slots that are not armed.
+// renew keeps armed leases alive, here and in the runtime layers of the proxies: those live for LeaseTime as well, so that nobody has to
+// be there for a lease to end. It reports the slots that are not armed.
 func (m *Mesh) renew(slots []int) (missing []int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, slot := range slots {
 		if l := m.leases[slot]; l != nil && l.fault.Armed {
 			l.expires = time.Now().Add(LeaseTime)
+			m.server.Refresh(slot)
 		} else {
 			missing = append(missing, slot)
 		}
@@ -227,8 +229,8 @@ func (m *Mesh) renew(slots []int) (missing []int) {
 	return missing
 }
 
-// keepLeases renews the runtime layers of armed leases on the proxies, and disarms those that nobody renews.
-func (m *Mesh) keepLeases(ctx context.Context) error {
+// endLeases disarms the faults that nobody renews.
+func (m *Mesh) endLeases(ctx context.Context) error {
 	tick := time.NewTicker(LeaseTime / 6)
 	defer tick.Stop()
 	for {
@@ -238,28 +240,21 @@ func (m *Mesh) keepLeases(ctx context.Context) error {
 		case <-tick.C:
 		}
 		m.mu.Lock()
-		var live []int
 		for slot := range model.LeaseSlots {
 			l := m.leases[slot]
-			switch {
-			case l == nil || !l.fault.Armed:
-			case time.Now().Before(l.expires):
-				live = append(live, slot)
-			default:
-				off := *l.fault
-				off.Armed = false
-				m.opts.Log.Warn("a fault's lease ran out", "slot", slot, "fault", off.ID)
-				late, cancel := context.WithTimeout(ctx, LeaseTime)
-				if _, err := m.changeLease(late, slot, &off); err != nil {
-					m.opts.Log.Warn("a fault is not off everywhere; its runtime layer ends by itself", "error", err)
-				}
-				cancel()
+			if l == nil || !l.fault.Armed || time.Now().Before(l.expires) {
+				continue
 			}
+			off := *l.fault
+			off.Armed = false
+			m.opts.Log.Warn("a fault's lease ran out", "slot", slot, "fault", off.ID)
+			late, cancel := context.WithTimeout(ctx, LeaseTime)
+			if _, err := m.changeLease(late, slot, &off); err != nil {
+				m.opts.Log.Warn("a fault is not off everywhere; its runtime layer ends by itself", "error", err)
+			}
+			cancel()
 		}
 		m.mu.Unlock()
-		if len(live) > 0 {
-			m.server.Refresh(live...)
-		}
 	}
 }
 

@@ -11,13 +11,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/proc"
 )
 
 // attached begins a run that attaches to the lab, and returns once its fault is in force.
@@ -65,12 +70,18 @@ func (l *runningLab) caller(t *testing.T) func() error {
 	require.NoError(t, json.Unmarshal(data, &s))
 	sidecar, err := s.proxy("reviews-v1")
 	require.NoError(t, err)
-	proxy := &url.URL{Scheme: "http", Host: sidecar.Address + ":15001"}
+	return through(t, sidecar.Address, "http://ratings:9080/ratings/0")
+}
+
+// through calls a URL through the sidecar at an address, as its app does.
+func through(t *testing.T, sidecar, target string) func() error {
+	t.Helper()
+	proxy := &url.URL{Scheme: "http", Host: sidecar + ":15001"}
 	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), DisableKeepAlives: true}}
 	return func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ratings:9080/ratings/0", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 		require.NoError(t, err)
 		resp, err := client.Do(req)
 		if err != nil {
@@ -114,6 +125,80 @@ func TestAFaultEndsWithItsKilledRunner(t *testing.T) {
 			t.Logf("clean %.1fs after SIGKILL", time.Since(killed).Seconds())
 		})
 	}
+}
+
+// Two faults whose leases overlap end each at its own time, also when the control plane is killed during both: nobody has to be there.
+func TestOverlappingLeasesEndEachAtItsOwnTime(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("control plane killed %v", killed), func(t *testing.T) {
+			lab, dir := ownLab(t)
+			caller, ok := lab.Instance("productpage-v1")
+			require.True(t, ok)
+			ratings := through(t, caller.Address, "http://ratings:9080/ratings/0")
+			details := through(t, caller.Address, "http://details:9080/details/0")
+			require.NoError(t, ratings())
+			require.NoError(t, details())
+			for slot, service := range []string{"ratings", "details"} {
+				_, err := lab.Client().SetLease(t.Context(), slot, &model.LeasedFault{
+					ID: service, Host: service + ".default.svc.cluster.local", Armed: true, Abort: &model.Abort{HTTPStatus: 503, Percent: 100},
+				})
+				require.NoError(t, err)
+			}
+			require.Error(t, ratings())
+			require.Error(t, details())
+			<-time.After(mesh.LeaseTime / 2)
+			require.NoError(t, lab.Client().Renew(t.Context(), 1))
+			renewed := time.Now()
+			if killed {
+				killControlPlane(t, dir)
+			}
+			require.Eventually(t, func() bool { return ratings() == nil }, 2*mesh.LeaseTime, 10*time.Millisecond)
+			require.Error(t, details(), "it was renewed")
+			require.Eventually(t, func() bool { return details() == nil }, 2*mesh.LeaseTime, 10*time.Millisecond)
+			t.Logf("clean %.2fs after the last renewal", time.Since(renewed).Seconds())
+		})
+	}
+}
+
+// ownLab is a lab of Bookinfo that this test starts itself, and its folder.
+func ownLab(t *testing.T) (*local.Lab, string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	owner, err := proc.NewOwner(proc.Options{Watchdog: []string{program(t), "watchdog"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, owner.Close()) })
+	collector, err := local.Collect(t.Context(), dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, collector.Close()) })
+	app, _, err := loadApp("bookinfo")
+	require.NoError(t, err)
+	binary, err := findEnvoy(t.Context(), osEnvironment(), "")
+	require.NoError(t, err)
+	lab, err := local.Start(t.Context(), local.Options{Squall: program(t), Envoy: binary, Owner: owner, Dir: dir, App: app})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, lab.Close()) })
+	return lab, dir
+}
+
+// killControlPlane finds it by its command line, in which the lab's folder stands.
+func killControlPlane(t *testing.T, dir string) {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		words := strings.Split(string(data), "\x00")
+		if err != nil || len(words) < 2 || words[1] != "mesh" || !strings.Contains(string(data), dir) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		require.NoError(t, err)
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		return
+	}
+	t.Fatal("there is no control plane")
 }
 
 // A run that attaches gets a verdict as one with a mesh of its own does, sets the mesh back, and is refused what is not its own to break.

@@ -3,6 +3,7 @@ package serve
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/xds/translate"
@@ -26,7 +27,11 @@ func (s *Server) Refresh(slots ...int) {
 		if p.stream.delta == nil || !t.subscribed {
 			continue
 		}
-		t.refresh = names
+		for _, name := range names {
+			if !slices.Contains(t.refresh, name) {
+				t.refresh = append(t.refresh, name)
+			}
+		}
 		p.advance(s.opts.Now)
 	}
 }
