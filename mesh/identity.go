@@ -24,8 +24,8 @@ func (i *Identity) serve(ctx context.Context, log *slog.Logger) error {
 	return ca.NewServer(i.Authority, i.Callers, log).Serve(ctx, i.Listener)
 }
 
-// withoutIdentity reports rules that a mesh without identities cannot keep: it would send in plain text what shall be encrypted.
-func withoutIdentity(s model.Snapshot) diag.List {
+// WithoutIdentity reports rules that a mesh without identities cannot keep: it would send in plain text what shall be encrypted.
+func WithoutIdentity(s model.Snapshot) diag.List {
 	var out diag.List
 	if s.Trust != nil {
 		return nil

@@ -120,7 +120,7 @@ func (m *Mesh) apply(ctx context.Context, req ApplyRequest) (ApplyResponse, erro
 	}
 	snap, more := m.builder.Build(next, m.snapshot, workloads)
 	problems.Add(more...)
-	problems.Add(withoutIdentity(snap)...)
+	problems.Add(WithoutIdentity(snap)...)
 	if err := problems.Err(); err != nil {
 		return ApplyResponse{Diagnostics: problems.Sorted()}, err
 	}

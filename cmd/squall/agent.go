@@ -29,6 +29,7 @@ func newAgentCommand(env *environment) *cobra.Command {
 	c.Flags().StringVar(&o.Tunnel, "tunnel", "", "address of the way into the pod; empty has none")
 	c.Flags().StringVar(&tokenFile, "token-file", "", "file with what those who use it must know")
 	c.Flags().StringVar(&o.DNS, "dns", "", "address at which to answer for the names of services; empty does not")
+	c.Flags().DurationVar(&o.Alone, "alone", 0, "end when nobody has asked for anything for so long; 0 never does")
 	c.Flags().StringVar(&o.API, "api", "", "socket of the control plane that knows the services")
 	return c
 }

@@ -28,10 +28,15 @@ func kindOptions(env *environment, name, nodeImage string) kind.Options {
 	}
 }
 
+// imagePrograms are those of the image in which labs run, by their paths there.
+func imagePrograms(self string, b envoy.Binary) map[string]string {
+	return map[string]string{fleet.Squall: self, fleet.Envoy: b.Path}
+}
+
 // openKind gives the platform, with a cluster that is ready.
 func openKind(ctx context.Context, env *environment, name, nodeImage string, b envoy.Binary) (*kind.Platform, error) {
 	o := kindOptions(env, name, nodeImage)
-	o.Programs = map[string]string{fleet.Squall: env.self, fleet.Envoy: b.Path}
+	o.Programs = imagePrograms(env.self, b)
 	p := &kind.Platform{Options: o}
 	if err := p.Open(ctx); err != nil {
 		return nil, broken(err)

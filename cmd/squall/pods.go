@@ -14,6 +14,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/netns"
 	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/platform/docker"
 	"github.com/squallmesh/squall/mesh/platform/kind"
 )
 
@@ -42,7 +43,7 @@ func parseOutside(v string) *outside {
 }
 
 func platformFlag(c *cobra.Command, platform *string) {
-	c.Flags().StringVar(platform, "platform", "auto", "auto, loopback, pods: network namespaces with redirected traffic (Linux), or kind: a cluster in Docker")
+	c.Flags().StringVar(platform, "platform", "auto", "auto, loopback, pods: network namespaces with redirected traffic (Linux), docker: containers, or kind: a cluster in Docker")
 }
 
 // onPlatform runs f where the labs of a platform can be. Pods need namespaces: there the program runs itself again, which then comes
@@ -57,8 +58,13 @@ func onPlatform(ctx context.Context, env *environment, name string, files []stri
 			return broken(err)
 		}
 		return f(platform.Kind)
+	case string(platform.Docker):
+		if err := docker.Check(ctx); err != nil {
+			return broken(err)
+		}
+		return f(platform.Docker)
 	default:
-		return invalid(fmt.Errorf("--platform %s: there are auto, loopback, pods and kind", name))
+		return invalid(fmt.Errorf("--platform %s: there are auto, loopback, pods, docker and kind", name))
 	}
 	if env.outside == nil {
 		return enterPods(ctx, env, env.args, files)

@@ -22,6 +22,7 @@ import (
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/platform/docker"
 	"github.com/squallmesh/squall/mesh/platform/kind"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/reports"
@@ -330,8 +331,11 @@ func keep(ctx context.Context, env *environment, j job, run *record.Run, gateway
 
 // platformOf is where a run has its lab.
 func platformOf(f runFlags, o local.Options) platform.Platform {
-	if f.kind != nil {
+	switch {
+	case f.kind != nil:
 		return f.kind
+	case f.form == platform.Docker:
+		return docker.Platform{Options: docker.Options{Programs: imagePrograms(o.Squall, o.Envoy)}}
 	}
 	return local.Platform{Options: o}
 }

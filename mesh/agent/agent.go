@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,8 +37,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return unixhttp.Serve(ctx, orders, a.handler()) })
-	g.Go(func() error { return a.expire(ctx) })
+	a.asked.Store(time.Now().UnixNano())
+	g.Go(func() error { return unixhttp.Serve(ctx, orders, a.noting(a.handler())) })
+	g.Go(func() error { return a.expire(ctx, o.Alone) })
 	if o.Tunnel != "" {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Tunnel)
 		if err != nil {
@@ -89,12 +91,25 @@ func serveNames(ctx context.Context, o Options) (*dns.Server, error) {
 type server struct {
 	process *process
 	relays  *relays
+	// asked is when somebody asked for something last, in nanoseconds since 1970.
+	asked atomic.Int64
 }
+
+// noting notes that somebody asks.
+func (a *server) noting(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.asked.Store(time.Now().UnixNano())
+		h.ServeHTTP(w, r)
+	})
+}
+
+// ErrAlone ends an agent that nobody asks for anything any more.
+var ErrAlone = errors.New("nobody has asked for anything for too long: the lab is gone")
 
 // expiry is how often leases are looked at.
 const expiry = 100 * time.Millisecond
 
-func (a *server) expire(ctx context.Context) error {
+func (a *server) expire(ctx context.Context, alone time.Duration) error {
 	tick := time.NewTicker(expiry)
 	defer tick.Stop()
 	for {
@@ -104,6 +119,9 @@ func (a *server) expire(ctx context.Context) error {
 		case <-tick.C:
 			a.process.expire(ctx)
 			a.relays.expire(ctx)
+			if alone > 0 && time.Since(time.Unix(0, a.asked.Load())) > alone {
+				return ErrAlone
+			}
 		}
 	}
 }

@@ -15,6 +15,8 @@ type Options struct {
 	Tunnel, Token string
 	// DNS answers for the names of the services that the control plane at the socket API knows, at this address, host:port; empty does not.
 	DNS, API string
+	// Alone is how long the agent lives without being asked for anything; 0 is for ever.
+	Alone time.Duration
 	// Env is what its process gets besides its own variables.
 	Env []string
 	// Log takes what the process writes.

@@ -33,12 +33,14 @@ type Info struct {
 	Form Form
 	// Packets says that packets can get lost between workloads, Names that questions for names can be made to fail.
 	Packets, Names bool
+	// Identity says that workloads have identities, by which mTLS is possible.
+	Identity bool
 }
 
 // Info gives a form's abilities.
 func (f Form) Info() Info {
 	own := f == Pods
-	return Info{Form: f, Packets: own, Names: own}
+	return Info{Form: f, Packets: own, Names: own, Identity: own || f == Loopback}
 }
 
 // Spec is what to deploy.

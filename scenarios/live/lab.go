@@ -3,11 +3,13 @@ package live
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/spec"
@@ -82,7 +84,25 @@ func Refused(f *spec.File, info platform.Info) diag.List {
 		problems.Errorf("NEEDS-PODS", f.Where(where(i)), "a lab on %s cannot have a %s: it does not rule its network", info.Form, kind)
 		problems.Hint("use --platform pods, where the system allows it (squall doctor)")
 	}
+	if !info.Identity {
+		problems.Add(needsIdentity(f)...)
+	}
 	return problems
+}
+
+// needsIdentity says which rules of a scenario need workloads that have identities.
+func needsIdentity(f *spec.File) diag.List {
+	var out diag.List
+	all := [][]config.File{f.Rules}
+	for _, i := range slices.Sorted(maps.Keys(f.Items)) {
+		all = append(all, f.Items[i])
+	}
+	for _, files := range all {
+		docs, _ := config.Parse(files...) // they have been checked with the app
+		snap, _ := config.Build(config.Set{}.With(docs...), model.Snapshot{Mesh: model.DefaultMesh()}, nil)
+		out.Add(mesh.WithoutIdentity(snap)...)
+	}
+	return out
 }
 
 // Attachable says which items of a scenario need a mesh of the run's own.

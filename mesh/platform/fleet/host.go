@@ -21,10 +21,11 @@ const (
 	// AppSocket and ProxySocket are where the agents of the two containers take orders.
 	AppSocket   = AppDir + "/app.sock"
 	ProxySocket = RunDir + "/proxy.sock"
+	// APISocket is the control plane's.
+	APISocket = RunDir + "/api.sock"
 	// TokenFile holds what agents want to hear.
 	TokenFile = "/etc/squall/token" //nolint:gosec // the path of one
 
-	apiSocket     = RunDir + "/api.sock"
 	adminSocket   = RunDir + "/admin.sock"
 	controlSocket = AppDir + "/control.sock"
 	envoyDir      = RunDir + "/envoy"

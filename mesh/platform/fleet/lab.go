@@ -128,7 +128,7 @@ func (l *Lab) runPods(ctx context.Context) error {
 			return err
 		}
 	}
-	l.client = mesh.NewClientThrough(l.control.place.Agent.Dial, apiSocket)
+	l.client = mesh.NewClientThrough(l.control.place.Agent.Dial, APISocket)
 	l.names = mesh.NewNames(l.client)
 	return nil
 }

@@ -24,7 +24,7 @@ const poll = 20 * time.Millisecond
 // startControlPlane runs squall mesh in its pod.
 func (l *Lab) startControlPlane(ctx context.Context) error {
 	command := []string{
-		Squall, "mesh", "--xds", l.host.Discovery(), "--api", apiSocket, "--token-file", TokenFile, "--capture", string(model.CaptureRedirect),
+		Squall, "mesh", "--xds", l.host.Discovery(), "--api", APISocket, "--token-file", TokenFile, "--capture", string(model.CaptureRedirect),
 	}
 	if l.spec.Exact {
 		command = append(command, "--profile", "exact")

@@ -35,17 +35,19 @@ type Image struct {
 	Reference string
 
 	files map[string]string
+	dirs  []string
 }
 
-// New describes the image with programs by their paths in it. They must be of this machine's kind, for Linux.
-func New(programs map[string]string) (*Image, error) {
-	i := &Image{files: maps.Clone(programs)}
+// New describes the image with programs by their paths in it, and folders that everybody may write to. The programs must be of this machine's kind, for Linux.
+func New(programs map[string]string, dirs ...string) (*Image, error) {
+	i := &Image{files: maps.Clone(programs), dirs: dirs}
 	for _, to := range slices.Sorted(maps.Keys(programs)) {
 		if err := i.libraries(programs[to]); err != nil {
 			return nil, err
 		}
 	}
 	sum := sha256.New()
+	_, _ = fmt.Fprintln(sum, dirs)
 	for _, to := range slices.Sorted(maps.Keys(i.files)) {
 		info, err := os.Stat(i.files[to])
 		if err != nil {
@@ -164,8 +166,13 @@ func (i *Image) pack(w io.Writer) error {
 		}
 		return dir(at, 0o755)
 	}
-	if err := dir("/tmp", 0o1777); err != nil {
-		return err
+	for _, at := range append([]string{"/tmp"}, i.dirs...) {
+		if err := parents(path.Dir(at)); err != nil {
+			return err
+		}
+		if err := dir(at, 0o1777); err != nil {
+			return err
+		}
 	}
 	for _, to := range slices.Sorted(maps.Keys(i.files)) {
 		if err := parents(path.Dir(to)); err != nil {

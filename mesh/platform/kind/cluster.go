@@ -23,6 +23,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform/docker"
+	"github.com/squallmesh/squall/mesh/platform/fleet"
 	"github.com/squallmesh/squall/mesh/platform/image"
 )
 
@@ -211,7 +212,7 @@ func (c *Cluster) ready(ctx context.Context) error {
 
 // load brings the image to the nodes that lack it.
 func (c *Cluster) load() error {
-	i, err := image.New(c.opts.Programs)
+	i, err := image.New(c.opts.Programs, fleet.RunDir, fleet.AppDir)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,150 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/squallmesh/squall/mesh/agent"
+	"github.com/squallmesh/squall/mesh/relay"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// start runs an agent, and gives its client.
+func start(t *testing.T, o agent.Options) (c *agent.Client, ended <-chan error) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets
+	require.NoError(t, err)
+	o.Socket = filepath.Join(dir, "agent.sock")
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	finished := make(chan struct{})
+	go func() {
+		done <- agent.Run(ctx, o)
+		close(finished)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-finished
+		_ = os.RemoveAll(dir)
+	})
+	c = agent.NewClient(nil, "the test", o.Socket)
+	require.Eventually(t, func() bool { _, err := c.Status(t.Context()); return err == nil }, 10*time.Second, time.Millisecond)
+	return c, done
+}
+
+func sleeper() agent.Spec { return agent.Spec{Name: "sleeper", Command: []string{"/bin/sleep", "1000"}} }
+
+func state(t *testing.T, c *agent.Client, action string) string {
+	t.Helper()
+	s, err := c.Act(t.Context(), action)
+	require.NoError(t, err)
+	return s.State
+}
+
+func TestKillPauseAndStart(t *testing.T) {
+	c, _ := start(t, agent.Options{})
+	_, err := c.Act(t.Context(), agent.Kill)
+	require.ErrorContains(t, err, "runs nothing yet")
+	require.NoError(t, c.Run(t.Context(), sleeper()))
+	require.Equal(t, "stopped", state(t, c, agent.Pause))
+	require.Equal(t, "running", state(t, c, agent.Resume))
+	require.Equal(t, "gone", state(t, c, agent.Kill))
+	require.Equal(t, "running", state(t, c, agent.Start))
+	require.NoError(t, c.Reset(t.Context()))
+	s, err := c.Status(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, agent.Status{State: "gone"}, s, "what was asked for is no failure")
+}
+
+// A run that is killed leaves nothing broken.
+func TestWhatNobodyRenewsIsMended(t *testing.T) {
+	c, _ := start(t, agent.Options{})
+	require.NoError(t, c.Run(t.Context(), sleeper()))
+	for _, action := range []string{agent.Kill, agent.Pause} {
+		state(t, c, action)
+		begin := time.Now()
+		require.Eventually(t, func() bool {
+			s, err := c.Status(t.Context())
+			return err == nil && s.State == "running"
+		}, 20*time.Second, 10*time.Millisecond, action)
+		require.GreaterOrEqual(t, time.Since(begin), agent.LeaseTime-time.Second, "%s lasts as long as its lease", action)
+	}
+}
+
+func TestItsEndIsTold(t *testing.T) {
+	var log bytes.Buffer
+	c, _ := start(t, agent.Options{Log: &log, Env: []string{"WHO=nobody"}})
+	told := make(chan agent.Status, 1)
+	go func() {
+		s, _ := c.Ended(context.Background())
+		told <- s
+	}()
+	require.NoError(t, c.Run(t.Context(), agent.Spec{
+		Name: "app", Command: []string{"/bin/sh", "-c", "echo $WHO $WHAT; exit 3"}, Env: map[string]string{"WHAT": "works"},
+	}))
+	s := <-told
+	require.Equal(t, "gone", s.State)
+	require.Contains(t, s.Ended, "exit status 3")
+	require.Equal(t, []string{"nobody works"}, s.Log)
+}
+
+func TestRelaysBreakAndMend(t *testing.T) {
+	up, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = up.Close() }()
+	go func() {
+		for {
+			c, err := up.Accept()
+			if err != nil {
+				return
+			}
+			b := make([]byte, 1)
+			_, _ = c.Read(b)
+			_, _ = c.Write(b)
+			_ = c.Close()
+		}
+	}()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	at := free.Addr().String()
+	require.NoError(t, free.Close())
+	says := func() bool {
+		c, err := net.Dial("tcp", at)
+		if err != nil {
+			return false
+		}
+		defer func() { _ = c.Close() }()
+		_, _ = c.Write([]byte("x"))
+		n, _ := c.Read(make([]byte, 1))
+		return n == 1
+	}
+
+	c, _ := start(t, agent.Options{})
+	require.Error(t, c.SetFault(t.Context(), at, "f", relay.Fault{Reset: true}), "there is no relay yet")
+	require.NoError(t, c.OpenRelay(t.Context(), agent.Relay{Listen: at, Upstream: up.Addr().String()}))
+	require.True(t, says())
+	require.NoError(t, c.SetFault(t.Context(), at, "f", relay.Fault{Reset: true}))
+	require.False(t, says())
+	m, err := c.Met(t.Context(), at)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, m.Resets)
+	require.NoError(t, c.ClearFault(t.Context(), "f"))
+	require.True(t, says())
+	require.NoError(t, c.SetFault(t.Context(), at, "f", relay.Fault{Reset: true}))
+	require.Eventually(t, says, 20*time.Second, 50*time.Millisecond, "the lease on the fault ends")
+}
+
+// The containers of a lab that was killed end by themselves.
+func TestAlone(t *testing.T) {
+	_, ended := start(t, agent.Options{Alone: 300 * time.Millisecond})
+	require.ErrorIs(t, <-ended, agent.ErrAlone)
+}
