@@ -41,7 +41,9 @@ func start(t *testing.T, o agent.Options) (c *agent.Client, ended <-chan error) 
 	return c, done
 }
 
-func sleeper() agent.Spec { return agent.Spec{Name: "sleeper", Command: []string{"/bin/sleep", "1000"}} }
+func sleeper() agent.Spec {
+	return agent.Spec{Name: "sleeper", Command: []string{"/bin/sleep", "1000"}}
+}
 
 func state(t *testing.T, c *agent.Client, action string) string {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,9 +31,8 @@ func reverse(t *testing.T, network, address string) string {
 			go func() {
 				defer func() { _ = c.Close() }()
 				said, _ := io.ReadAll(c)
-				for i := len(said) - 1; i >= 0; i-- {
-					_, _ = c.Write(said[i : i+1])
-				}
+				slices.Reverse(said)
+				_, _ = c.Write(said)
 			}()
 		}
 	}()

@@ -32,7 +32,7 @@ func connect(ctx context.Context) (*client.Client, error) {
 // own.
 func prepare(ctx context.Context, c *client.Client) error {
 	log.SetDefault(quiet{})
-	if _, err := c.ImageInspect(ctx, testcontainers.ReaperDefaultImage); err == nil {
+	if _, err := c.ImageInspect(ctx, testcontainers.ReaperDefaultImage); err == nil { //nolint:staticcheck // nothing else tells which image
 		return nil
 	}
 	return os.Setenv(reaperVariable, "true")

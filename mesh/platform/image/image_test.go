@@ -72,7 +72,7 @@ func TestImage(t *testing.T) {
 
 func TestNoProgramForContainers(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
-	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\n"), 0o700))
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\n"), 0o600))
 	_, err := image.New(map[string]string{"/bin/script": script})
 	require.ErrorContains(t, err, "is no program for Linux")
 	_, err = image.New(map[string]string{"/bin/none": filepath.Join(t.TempDir(), "none")})
