@@ -71,6 +71,8 @@ type explained struct {
 	// Live says that a running Envoy was asked.
 	Live bool `json:"live"`
 	*eval.Result
+	// Permissions are what AuthorizationPolicies say where the request may arrive; not known of a live mesh.
+	Permissions []permission `json:"permissions,omitempty"`
 	// Workloads stand behind endpoints' addresses.
 	Workloads map[string]string `json:"workloads,omitempty"`
 }

@@ -40,7 +40,7 @@ func newPaperMesh(app, relativeTo string, rules []config.File, capture model.Cap
 
 // paperOf places the workloads of manifests and builds the mesh that the rules beside them make.
 func paperOf(set config.Set, settings *model.Mesh) *paperMesh {
-	p := &paperMesh{set: set, snap: model.Snapshot{Mesh: settings}}
+	p := &paperMesh{set: set, snap: model.Snapshot{Mesh: settings, Trust: &model.Trust{}}}
 	p.place()
 	var workloads []*model.Workload
 	for _, proxy := range p.proxies {
@@ -115,6 +115,7 @@ func (p *paperMesh) explain(from string, req eval.Request) (*explained, error) {
 		out.Workloads[other.Workload.Address] = other.Workload.Name
 	}
 	p.trace(res, proxy.Workload.Namespace)
+	out.Permissions = p.permissions(proxy, req, res)
 	return out, nil
 }
 

@@ -72,6 +72,7 @@ func (p *explainPrinter) explanation(e *explained) {
 	for _, s := range e.Shares {
 		p.share(e, s)
 	}
+	p.permissions(e.Permissions)
 }
 
 func (p *explainPrinter) routes(e *explained) {

@@ -4,6 +4,14 @@ package config
 var securityFields = map[string]string{
 	"PeerAuthentication":           "selector mtls portLevelMtls",
 	"PeerAuthentication.MutualTLS": "mode",
+	"AuthorizationPolicy":          "selector rules action",
+	"Rule":                         "from to when",
+	"Rule.From":                    "source",
+	"Rule.To":                      "operation",
+	"Source": "principals notPrincipals requestPrincipals notRequestPrincipals namespaces notNamespaces serviceAccounts notServiceAccounts " +
+		"ipBlocks notIpBlocks remoteIpBlocks notRemoteIpBlocks trustDomains notTrustDomains",
+	"Operation": "hosts notHosts ports notPorts methods notMethods paths notPaths",
+	"Condition": "key values notValues",
 }
 
 // typeFields are those of the types that both APIs share.

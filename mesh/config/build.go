@@ -48,6 +48,7 @@ func (b *build) whole(workloads []*model.Workload) {
 	b.identities(workloads)
 	b.destinationRules()
 	b.peerAuthentications()
+	b.authorizationPolicies()
 	for _, doc := range b.set.ofKind(kindDeployment) {
 		b.of(doc, func() { b.deployment(doc) })
 	}

@@ -43,7 +43,7 @@ func (m *Builder) follows(base model.Snapshot, workloads []*model.Workload) bool
 	return m.usable && m.snap.Mesh == base.Mesh && m.snap.Services.Same(base.Services) && m.snap.Endpoints.Same(base.Endpoints) &&
 		m.snap.Workloads.Same(base.Workloads) && m.snap.Gateways.Same(base.Gateways) &&
 		m.snap.VirtualServices.Same(base.VirtualServices) && m.snap.DestinationRules.Same(base.DestinationRules) &&
-		m.snap.PeerAuthentications.Same(base.PeerAuthentications) &&
+		m.snap.PeerAuthentications.Same(base.PeerAuthentications) && m.snap.AuthorizationPolicies.Same(base.AuthorizationPolicies) &&
 		len(m.workloads) == len(workloads) && (len(workloads) == 0 || &m.workloads[0] == &workloads[0])
 }
 

@@ -23,7 +23,8 @@ const (
 	kindDeployment      = "Deployment"
 	kindServiceAccount  = "ServiceAccount"
 
-	kindPeerAuthentication = "PeerAuthentication"
+	kindPeerAuthentication  = "PeerAuthentication"
+	kindAuthorizationPolicy = "AuthorizationPolicy"
 )
 
 // kind says how a kind of document is decoded: as a protobuf message under spec, or as a whole Go struct.
@@ -41,6 +42,7 @@ var securityVersions = []string{"security.istio.io/v1", "security.istio.io/v1bet
 // kinds gives all supported kinds, sorted by name.
 func kinds() []kind {
 	return []kind{
+		{name: kindAuthorizationPolicy, versions: securityVersions, message: func() proto.Message { return new(security.AuthorizationPolicy) }},
 		{name: kindDeployment, versions: []string{"apps/v1"}, object: func() any { return new(apps.Deployment) }},
 		{name: kindDestinationRule, versions: networkingVersions, message: func() proto.Message { return new(networking.DestinationRule) }},
 		{name: kindGateway, versions: networkingVersions, message: func() proto.Message { return new(networking.Gateway) }},

@@ -20,6 +20,10 @@ func (b *build) peerAuthentication(doc *Document) *model.PeerAuthentication {
 		r.errorf("BAD-VALUE", "spec.portLevelMtls", "portLevelMtls needs a selector: ports are those of a workload")
 		r.hint("add spec.selector.matchLabels")
 	}
+	if len(out.Selector) > 0 && doc.Namespace == b.snap.Mesh.RootNamespace {
+		r.errorf("WRONG-NAMESPACE", "spec.selector", "a PeerAuthentication with a selector has no effect in the root namespace %q", doc.Namespace)
+		r.hint("put it into the namespace of the workloads")
+	}
 	for _, port := range slices.Sorted(maps.Keys(in.PortLevelMtls)) {
 		path := fmt.Sprintf("spec.portLevelMtls.%d", port)
 		r.port(port, path)

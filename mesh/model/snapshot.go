@@ -21,6 +21,8 @@ type Snapshot struct {
 	DestinationRules Map[*DestinationRule]
 	// PeerAuthentications by namespace/name.
 	PeerAuthentications Map[*PeerAuthentication]
+	// AuthorizationPolicies by namespace/name.
+	AuthorizationPolicies Map[*AuthorizationPolicy]
 	// Identities that may answer, by host.
 	Identities Map[*Identities]
 	// Trust in certificates; nil in a mesh without identities, whose calls are plain text.
@@ -32,6 +34,8 @@ type Snapshot struct {
 	gatewayRoutes Map[*ruleList[VirtualService]]     // by gateway key
 	policies      Map[*ruleList[DestinationRule]]    // by host
 	peers         Map[*ruleList[PeerAuthentication]] // by namespace
+
+	authorizations Map[*ruleList[AuthorizationPolicy]] // by namespace
 }
 
 // ruleList is an immutable list, in the order of the rules' keys.
@@ -192,8 +196,9 @@ type Changes struct {
 	Services, Endpoints, Workloads          []string
 	Gateways, GatewayRules                  []string
 	MeshRules, DestinationRules, FaultHosts []string
-	// PeerAuthentications holds namespaces.
-	Identities, PeerAuthentications []string
+	Identities                              []string
+	// These are namespaces.
+	PeerAuthentications, AuthorizationPolicies []string
 }
 
 // Changed compares two snapshots in time proportional to what differs.
@@ -211,7 +216,8 @@ func Changed(a, b Snapshot) Changes {
 		Trust:            a.Trust != b.Trust,
 		Identities:       keys(a.Identities, b.Identities),
 
-		PeerAuthentications: keys(a.peers, b.peers),
+		PeerAuthentications:   keys(a.peers, b.peers),
+		AuthorizationPolicies: keys(a.authorizations, b.authorizations),
 	}
 }
 

@@ -119,8 +119,11 @@ func clusterSettings(c *clusterv3.Cluster) []Setting {
 	if p := c.GetCommonLbConfig().GetHealthyPanicThreshold(); p != nil && c.GetOutlierDetection() != nil {
 		out = append(out, Setting{Name: "outlierDetection.minHealthPercent", Value: fmt.Sprintf("%v %%", p.GetValue()), Default: p.GetValue() == 0})
 	}
-	if t := c.GetTransportSocket(); t != nil {
-		out = append(out, Setting{Name: "tls", Value: t.GetName()})
+	switch {
+	case len(c.GetTransportSocketMatches()) > 0:
+		out = append(out, Setting{Name: "tls.mode", Value: "mTLS where the endpoint takes it", Default: true})
+	case c.GetTransportSocket() != nil:
+		out = append(out, Setting{Name: "tls.mode", Value: "by a rule"})
 	}
 	return out
 }

@@ -90,17 +90,16 @@ func buildCapturedInbound(r *reader, p *model.Proxy) {
 		applyPool(c, nil, in.Protocol)
 		c.UpstreamBindConfig = fromInboundSource()
 		r.add(Cluster, cluster, c)
-		name := "inbound_" + listenerName(model.Socket{Address: "0.0.0.0", Port: in.App.Port})
 		if in.Protocol.IsHTTP() {
-			r.add(Route, cluster, inboundRoutes(in, cluster))
+			r.add(Route, cluster, r.inboundRoutes(p, in, cluster))
 		}
 		l.FilterChains = append(l.FilterChains, r.chains(inboundChain{
-			name: cluster, port: in.App.Port, mode: modes.Port(in.App.Port), http: in.Protocol.IsHTTP(), filters: r.inboundFilters(in, name, cluster),
+			name: cluster, port: in.App.Port, mode: modes.Port(in.App.Port), http: in.Protocol.IsHTTP(), filters: r.inboundFilters(p, in, inboundStat(in.App.Port), cluster),
 		})...)
 		delete(others, in.App.Port)
 	}
 	passed := func(bool) []*listenerv3.Filter {
-		return []*listenerv3.Filter{oneTCP(InboundPassthroughCluster, direction, InboundPassthroughCluster)}
+		return append(r.authorizeTCP(p.Workload, InboundPassthroughCluster), oneTCP(InboundPassthroughCluster, direction, InboundPassthroughCluster))
 	}
 	for _, port := range slices.Sorted(maps.Keys(others)) {
 		l.FilterChains = append(l.FilterChains, r.chains(inboundChain{

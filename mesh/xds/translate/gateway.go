@@ -45,7 +45,8 @@ func buildGateway(r *reader, p *model.Proxy) {
 		name := fmt.Sprintf("0.0.0.0_%d", port)
 		if ports[port][0].server.Protocol == model.TCP {
 			if f := r.gatewayTCP(name, ports[port], port); f != nil {
-				r.add(Listener, name, newListener(name, at, corev3.TrafficDirection_OUTBOUND, f))
+				filters := append(r.authorizeTCP(p.Workload, "outbound_"+name), f)
+				r.add(Listener, name, newListener(name, at, corev3.TrafficDirection_OUTBOUND, filters...))
 			}
 			continue
 		}
@@ -53,6 +54,7 @@ func buildGateway(r *reader, p *model.Proxy) {
 			statPrefix: "outbound_" + name, table: table, direction: corev3.TrafficDirection_OUTBOUND, edge: true,
 		})))
 		rc := r.gatewayTable(table, ports[port], port)
+		r.authorize(rc, p.Workload)
 		r.add(Route, table, rc)
 	}
 }

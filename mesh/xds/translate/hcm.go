@@ -10,6 +10,7 @@ import (
 	grpclogv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/grpc/v3"
 	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
 	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
+	rbachttpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tracingv3 "github.com/envoyproxy/go-control-plane/envoy/type/tracing/v3"
@@ -89,6 +90,11 @@ func httpFilters(cm connectionManager) []*hcmv3.HttpFilter {
 		return &hcmv3.HttpFilter{Name: name, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed(m)}}
 	}
 	var out []*hcmv3.HttpFilter
+	if cm.edge || cm.direction == corev3.TrafficDirection_INBOUND {
+		for _, action := range authorizationActions {
+			out = append(out, filter(AuthorizationFilter(action), &rbachttpv3.RBAC{ShadowRulesStatPrefix: dryRunPrefix(action)}))
+		}
+	}
 	if cm.direction == corev3.TrafficDirection_OUTBOUND {
 		out = append(out, filter(FaultFilter, &faultv3.HTTPFault{}))
 		for i := range LeaseFilters {

@@ -37,12 +37,12 @@ func buildInbound(r *reader, p *model.Proxy) {
 		cluster := InboundCluster(in.App.Port)
 		l := newListener(name, in.Listen, direction)
 		l.FilterChains = r.chains(inboundChain{
-			name: cluster, mode: modes.Port(in.App.Port), http: in.Protocol.IsHTTP(), filters: r.inboundFilters(in, name, cluster),
+			name: cluster, mode: modes.Port(in.App.Port), http: in.Protocol.IsHTTP(), filters: r.inboundFilters(p, in, inboundStat(in.Listen.Port), cluster),
 		})
 		inspectTLS(l)
 		r.add(Listener, name, l)
 		if in.Protocol.IsHTTP() {
-			r.add(Route, cluster, inboundRoutes(in, cluster))
+			r.add(Route, cluster, r.inboundRoutes(p, in, cluster))
 		}
 	}
 }
@@ -56,12 +56,15 @@ func (r *reader) modes(p *model.Proxy) model.MTLS {
 	return m
 }
 
+// inboundStat begins the counters of a port's requests: the same name however traffic reaches the sidecar, and Istio's.
+func inboundStat(port uint32) string { return fmt.Sprintf("inbound_0.0.0.0_%d", port) }
+
 // inboundFilters are what a sidecar does with the connections to a port of its app.
-func (r *reader) inboundFilters(in model.Inbound, stat, cluster string) func(mutual bool) []*listenerv3.Filter {
+func (r *reader) inboundFilters(p *model.Proxy, in model.Inbound, stat, cluster string) func(mutual bool) []*listenerv3.Filter {
 	const direction = corev3.TrafficDirection_INBOUND
 	return func(mutual bool) []*listenerv3.Filter {
 		if !in.Protocol.IsHTTP() {
-			return []*listenerv3.Filter{oneTCP(stat, direction, cluster)}
+			return append(r.authorizeTCP(p.Workload, stat), oneTCP(stat, direction, cluster))
 		}
 		return []*listenerv3.Filter{r.httpFilter(connectionManager{statPrefix: stat, table: cluster, direction: direction, mutual: mutual})}
 	}
@@ -97,7 +100,7 @@ func (r *reader) inboundCluster(in model.Inbound) {
 
 // inboundRoutes leads every request to the app. Requests that surely did not reach it are tried twice more, except
 // for gRPC; Istio's default.
-func inboundRoutes(in model.Inbound, table string) *routev3.RouteConfiguration {
+func (r *reader) inboundRoutes(p *model.Proxy, in model.Inbound, table string) *routev3.RouteConfiguration {
 	action := &routev3.RouteAction{
 		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: table},
 		Timeout:          duration(0),
@@ -105,7 +108,7 @@ func inboundRoutes(in model.Inbound, table string) *routev3.RouteConfiguration {
 	if in.Protocol != model.GRPC {
 		action.RetryPolicy = &routev3.RetryPolicy{RetryOn: "reset-before-request", NumRetries: wrapU32(2)}
 	}
-	return &routev3.RouteConfiguration{
+	rc := &routev3.RouteConfiguration{
 		Name: table,
 		VirtualHosts: []*routev3.VirtualHost{{
 			Name:    fmt.Sprintf("inbound|http|%d", in.App.Port),
@@ -118,6 +121,8 @@ func inboundRoutes(in model.Inbound, table string) *routev3.RouteConfiguration {
 			}},
 		}},
 	}
+	r.authorize(rc, p.Workload)
+	return rc
 }
 
 // buildOutbound gives the listeners through which an app reaches others when it uses its sidecar knowingly: the HTTP

@@ -68,6 +68,8 @@ const (
 	partIdentities
 	// partPeers is a namespace's PeerAuthentications.
 	partPeers
+	// partAuthorizations is a namespace's AuthorizationPolicies.
+	partAuthorizations
 	partTrust
 	// partLease is one slot's running fault.
 	partLease
@@ -344,6 +346,7 @@ func (t *Translator) Update(snap model.Snapshot) {
 		{partFaults, c.FaultHosts},
 		{partIdentities, c.Identities},
 		{partPeers, c.PeerAuthentications},
+		{partAuthorizations, c.AuthorizationPolicies},
 	} {
 		for _, key := range parts.keys {
 			t.touch(parts.part, key)

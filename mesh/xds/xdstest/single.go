@@ -29,6 +29,8 @@ type SingleOptions struct {
 	Workers int
 	// DrainTime of old listeners; 0 takes Envoy's default of this project, negative means none.
 	DrainTime time.Duration
+	// SDS is where the Envoy finds its certificate, as in envoy.BootstrapOptions; empty is nowhere.
+	SDS string
 	// StateOfTheWorld takes this variant of the protocol instead of the delta one.
 	StateOfTheWorld bool
 	// Observe is told of the Envoy's answers, see serve.Options.
@@ -71,6 +73,7 @@ func StartSingle(ctx context.Context, o SingleOptions) (_ *Single, err error) {
 		Binary: o.Binary, Dir: o.Dir, Concurrency: o.Workers, DrainTime: o.DrainTime,
 		Bootstrap: envoy.BootstrapOptions{
 			NodeID: o.Proxy.ID, Admin: admin, XDS: "unix://" + socket, StateOfTheWorld: o.StateOfTheWorld, Leases: model.LeaseSlots,
+			SDS:       o.SDS,
 			AccessLog: "unix://" + filepath.Join(o.Dir, "als.sock"), Zipkin: "unix://" + filepath.Join(o.Dir, "zipkin.sock"),
 		},
 	})
