@@ -53,7 +53,7 @@ func appName(app, relativeTo string) string {
 
 // findEnvoy finds the proxy's program.
 func findEnvoy(ctx context.Context, env *environment, explicit string) (envoy.Binary, error) {
-	b, err := envoy.Find(ctx, envoy.FindOptions{Explicit: explicit, Path: env.getenv("PATH"), CacheDir: env.cacheDir})
+	b, err := envoy.Find(ctx, envoy.FindOptions{Explicit: explicit, Beside: filepath.Dir(env.self), Path: env.getenv("PATH"), CacheDir: env.cacheDir})
 	if err != nil {
 		return b, broken(err)
 	}

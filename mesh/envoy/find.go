@@ -24,9 +24,10 @@ type Source string
 
 // The sources, in the order in which [Find] looks.
 const (
-	FromFlag  Source = "--envoy"
-	FromPath  Source = "PATH"
-	FromCache Source = "cache"
+	FromFlag   Source = "--envoy"
+	FromBeside Source = "beside squall"
+	FromPath   Source = "PATH"
+	FromCache  Source = "cache"
 )
 
 // Binary is an Envoy that ran and told its version.
@@ -48,15 +49,19 @@ func (b Binary) Warning() string {
 // FindOptions say where to look.
 type FindOptions struct {
 	Explicit string // the value of --envoy; if not empty, nothing else is tried
+	Beside   string // the folder of the program itself, where an unpacked archive has one; empty is not looked in
 	Path     string // the value of PATH: a list of folders; empty folders in it are ignored
 	CacheDir string // the folder that InstallOptions.CacheDir names; empty means no cache
 }
 
-// Find returns the first Envoy of: the explicit path, PATH, the cache. The first that exists counts: if it cannot run or is
+// Find returns the first Envoy of: the explicit path, the one beside the program, PATH, the cache. The first that exists counts: if it cannot run or is
 // below 1.38, that is an error, never a reason to take another.
 func Find(ctx context.Context, opts FindOptions) (Binary, error) {
 	if opts.Explicit != "" {
 		return probe(ctx, opts.Explicit, FromFlag)
+	}
+	if file := filepath.Join(opts.Beside, "envoy"); opts.Beside != "" && executable(file) {
+		return probe(ctx, file, FromBeside)
 	}
 	for _, dir := range filepath.SplitList(opts.Path) {
 		if file := filepath.Join(dir, "envoy"); dir != "" && executable(file) {
