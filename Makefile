@@ -51,12 +51,13 @@ bench: build envoy ## Measure: one JSON object per figure in out/bench.jsonl
 	@mkdir -p out
 	$(SQUALL) bench --out out/bench.jsonl
 
-release: ## Build the program for Linux and macOS with checksums, into out/release; VERSION=from git
+release: envoy ## Build programs for Linux and macOS and a container image of this machine's kind, with checksums, into out/release; VERSION=from git
 	rm -rf out/release && mkdir -p out/release
 	for platform in linux/amd64 linux/arm64 darwin/arm64; do \
 		name=squall-$(VERSION)-$${platform%/*}-$${platform#*/}; \
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o out/release/$$name ./cmd/squall || exit 1; \
 	done
+	name=squall-$(VERSION)-$$($(GO) env GOOS)-$$($(GO) env GOARCH); ! [ "$$($(GO) env GOOS)" = linux ] || out/release/$$name pack --image out/release/$$name.image.tar
 	cd out/release && sha256sum squall-* > SHA256SUMS && cat SHA256SUMS
 
 clean: ## Remove what was built and written here; Envoy stays in the user's cache

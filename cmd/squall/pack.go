@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/platform/image"
 )
 
 // packReadme is what an archive says of itself.
@@ -39,25 +40,57 @@ type packed struct {
 }
 
 func newPackCommand(env *environment) *cobra.Command {
-	var out, envoyPath string
+	var out, envoyPath, container string
 	c := &cobra.Command{
-		Use:   "pack FILE|DIR...",
+		Use:   "pack [FILE|DIR...]",
 		Short: "Put program, Envoy and scenarios into one archive, for a machine without a network",
 		Long: `Put this program, the Envoy that it would run, and scenarios into one archive (tar, gzip), for a machine of the same kind that has
 no network. Unpack it there and run ./squall in its folder. The same files give the same archive, byte for byte.
 
 FILE and DIR are scenarios, or folders of them with all that lies in them. What they name outside of their folder is refused.
 
+With --image a container image of program and Envoy is written too, or alone without scenarios: an archive for docker load, for
+Linux, written without Docker; squall and envoy are in its PATH.
+
 Exit codes: 0 written, 3 invalid input, 4 there is no Envoy or the archive could not be written.`,
 		Example: "  squall pack --out squall.tar.gz scenarios/catalog\n  tar -xzf squall.tar.gz && squall/squall run squall/scenarios/catalog/baseline",
-		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return pack(c.Context(), env, out, envoyPath, args)
+			if len(args) == 0 && container == "" {
+				return invalid(errors.New("what is to be packed? name scenarios, or an --image"))
+			}
+			if len(args) > 0 {
+				if err := pack(c.Context(), env, out, envoyPath, args); err != nil {
+					return err
+				}
+			}
+			if container == "" {
+				return nil
+			}
+			return packImage(c.Context(), env, container, envoyPath)
 		},
 	}
 	c.Flags().StringVar(&out, "out", fmt.Sprintf("squall-%s-%s.tar.gz", runtime.GOOS, runtime.GOARCH), "the archive")
 	c.Flags().StringVar(&envoyPath, "envoy", "", "path of the Envoy to pack")
+	c.Flags().StringVar(&container, "image", "", "the archive of a container image")
 	return c
+}
+
+// packImage writes the image that labs of containers run in.
+func packImage(ctx context.Context, env *environment, file, envoyPath string) error {
+	b, err := findEnvoy(ctx, env, envoyPath)
+	if err != nil {
+		return err
+	}
+	i, err := image.New(imagePrograms(env.self, b), "/tmp")
+	if err != nil {
+		return broken(err)
+	}
+	err = whole(file, i.Write)
+	if err != nil {
+		return broken(err)
+	}
+	_, _ = fmt.Fprintf(env.stdout, "%s: %s, with squall %s and Envoy %s; docker load -i %s\n", file, i.Reference, version, b.Version, file)
+	return nil
 }
 
 func pack(ctx context.Context, env *environment, out, envoyPath string, args []string) error {
@@ -89,7 +122,7 @@ func pack(ctx context.Context, env *environment, out, envoyPath string, args []s
 		packed{name: "README.txt", mode: 0o644, text: fmt.Sprintf(packReadme, first)},
 	)
 	slices.SortFunc(files, func(a, b packed) int { return strings.Compare(a.name, b.name) })
-	if err := writeArchive(out, files); err != nil {
+	if err := whole(out, func(w io.Writer) error { return writeArchive(w, files) }); err != nil {
 		return broken(err)
 	}
 	_, _ = fmt.Fprintf(env.stdout, "%s: squall %s, Envoy %s, %d files of scenarios\n", out, version, b.Version, len(files)-3)
@@ -170,8 +203,8 @@ func packedScenarios(args []string) ([]packed, error) {
 	return files, nil
 }
 
-// writeArchive writes files below the folder squall. An archive that could not be finished does not stay behind.
-func writeArchive(name string, files []packed) (err error) {
+// whole writes a file; one that could not be finished does not stay behind.
+func whole(name string, write func(io.Writer) error) (err error) {
 	f, err := os.Create(name) //nolint:gosec // the user names it
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
@@ -179,22 +212,25 @@ func writeArchive(name string, files []packed) (err error) {
 	defer func() {
 		if err = errors.Join(err, f.Close()); err != nil {
 			_ = os.Remove(name)
+			err = fmt.Errorf("archive %s: %w", name, err)
 		}
 	}()
-	zipped, err := gzip.NewWriterLevel(f, gzip.BestSpeed) // a quarter of a gigabyte of programs: a little larger, and much sooner done
+	return write(f)
+}
+
+// writeArchive writes files below the folder squall.
+func writeArchive(to io.Writer, files []packed) error {
+	zipped, err := gzip.NewWriterLevel(to, gzip.BestSpeed) // a quarter of a gigabyte of programs: a little larger, and much sooner done
 	if err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return err
 	}
 	w := tar.NewWriter(zipped)
 	for _, one := range files {
 		if err := writePacked(w, one); err != nil {
-			return fmt.Errorf("archive %s: %s: %w", name, one.name, err)
+			return fmt.Errorf("%s: %w", one.name, err)
 		}
 	}
-	if err := errors.Join(w.Close(), zipped.Close()); err != nil {
-		return fmt.Errorf("archive %s: %w", name, err)
-	}
-	return nil
+	return errors.Join(w.Close(), zipped.Close())
 }
 
 func writePacked(w *tar.Writer, one packed) error {
