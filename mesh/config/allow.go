@@ -76,6 +76,7 @@ var instead = map[string]string{ //nolint:gosec // names of fields, no credentia
 	"ServerTLSSettings.mode":                          "gateways serve plain HTTP for now; only httpsRedirect is supported",
 	"ServerTLSSettings.credentialName":                "gateways serve plain HTTP for now; only httpsRedirect is supported",
 	"LoadBalancerSettings.zoneAwareLbSetting":         "use localityLbSetting",
+	"JWTRule.jwksUri":                                 "write the keys inline in jwks; nothing outside of the lab is asked",
 	"L4MatchAttributes.sourceSubnet":                  "use sourceLabels or sourceNamespace",
 	"Port.targetPort":                                 "Istio dropped it: delete the field",
 	"ClientTLSSettings.credentialName":                "name files: caCertificates, clientCertificate, privateKey",

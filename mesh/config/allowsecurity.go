@@ -4,6 +4,10 @@ package config
 var securityFields = map[string]string{
 	"PeerAuthentication":           "selector mtls portLevelMtls",
 	"PeerAuthentication.MutualTLS": "mode",
+	"RequestAuthentication":        "selector jwtRules",
+	"JWTRule":                      "issuer audiences jwks fromHeaders fromParams fromCookies outputPayloadToHeader outputClaimToHeaders forwardOriginalToken",
+	"JWTHeader":                    "name prefix",
+	"ClaimToHeader":                "header claim",
 	"AuthorizationPolicy":          "selector rules action",
 	"Rule":                         "from to when",
 	"Rule.From":                    "source",

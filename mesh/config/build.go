@@ -49,6 +49,7 @@ func (b *build) whole(workloads []*model.Workload) {
 	b.destinationRules()
 	b.peerAuthentications()
 	b.authorizationPolicies()
+	b.requestAuthentications()
 	for _, doc := range b.set.ofKind(kindDeployment) {
 		b.of(doc, func() { b.deployment(doc) })
 	}

@@ -99,6 +99,7 @@ func TestValid(t *testing.T) {
 			dumpAll(&b, "destinationrule", snap.DestinationRules, func(d *model.DestinationRule) bool { return d.Pos.File == file })
 			dumpAll(&b, "virtualservice", snap.VirtualServices, func(v *model.VirtualService) bool { return v.Pos.File == file })
 			dumpAll(&b, "peerauthentication", snap.PeerAuthentications, func(p *model.PeerAuthentication) bool { return p.Pos.File == file })
+			dumpAll(&b, "requestauthentication", snap.RequestAuthentications, func(p *model.RequestAuthentication) bool { return p.Pos.File == file })
 			dumpAll(&b, "authorizationpolicy", snap.AuthorizationPolicies, func(p *model.AuthorizationPolicy) bool { return p.Pos.File == file })
 			golden(t, strings.TrimSuffix(name, ".yaml")+".txt", b.String())
 		})

@@ -25,6 +25,8 @@ const (
 
 	kindPeerAuthentication  = "PeerAuthentication"
 	kindAuthorizationPolicy = "AuthorizationPolicy"
+
+	kindRequestAuthentication = "RequestAuthentication"
 )
 
 // kind says how a kind of document is decoded: as a protobuf message under spec, or as a whole Go struct.
@@ -47,6 +49,7 @@ func kinds() []kind {
 		{name: kindDestinationRule, versions: networkingVersions, message: func() proto.Message { return new(networking.DestinationRule) }},
 		{name: kindGateway, versions: networkingVersions, message: func() proto.Message { return new(networking.Gateway) }},
 		{name: kindPeerAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.PeerAuthentication) }},
+		{name: kindRequestAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.RequestAuthentication) }},
 		{name: kindService, versions: []string{"v1"}, object: func() any { return new(core.Service) }},
 		{name: kindServiceAccount, versions: []string{"v1"}, object: func() any { return new(core.ServiceAccount) }},
 		{name: kindServiceEntry, versions: networkingVersions, message: func() proto.Message { return new(networking.ServiceEntry) }},

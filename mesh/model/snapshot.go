@@ -21,6 +21,8 @@ type Snapshot struct {
 	DestinationRules Map[*DestinationRule]
 	// PeerAuthentications by namespace/name.
 	PeerAuthentications Map[*PeerAuthentication]
+	// RequestAuthentications by namespace/name.
+	RequestAuthentications Map[*RequestAuthentication]
 	// AuthorizationPolicies by namespace/name.
 	AuthorizationPolicies Map[*AuthorizationPolicy]
 	// Identities that may answer, by host.
@@ -35,7 +37,8 @@ type Snapshot struct {
 	policies      Map[*ruleList[DestinationRule]]    // by host
 	peers         Map[*ruleList[PeerAuthentication]] // by namespace
 
-	authorizations Map[*ruleList[AuthorizationPolicy]] // by namespace
+	authorizations Map[*ruleList[AuthorizationPolicy]]   // by namespace
+	tokens         Map[*ruleList[RequestAuthentication]] // by namespace
 }
 
 // ruleList is an immutable list, in the order of the rules' keys.
@@ -198,7 +201,7 @@ type Changes struct {
 	MeshRules, DestinationRules, FaultHosts []string
 	Identities                              []string
 	// These are namespaces.
-	PeerAuthentications, AuthorizationPolicies []string
+	PeerAuthentications, AuthorizationPolicies, RequestAuthentications []string
 }
 
 // Changed compares two snapshots in time proportional to what differs.
@@ -218,6 +221,8 @@ func Changed(a, b Snapshot) Changes {
 
 		PeerAuthentications:   keys(a.peers, b.peers),
 		AuthorizationPolicies: keys(a.authorizations, b.authorizations),
+
+		RequestAuthentications: keys(a.tokens, b.tokens),
 	}
 }
 

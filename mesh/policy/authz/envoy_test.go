@@ -33,6 +33,7 @@ import (
 	"github.com/squallmesh/squall/mesh/ca/agent"
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/policy/authz"
+	"github.com/squallmesh/squall/mesh/policy/token"
 	"github.com/squallmesh/squall/mesh/xds/serve"
 	"github.com/squallmesh/squall/mesh/xds/xdstest"
 	"github.com/squallmesh/squall/mesh/xds/xdstest/envoytest"
@@ -47,7 +48,39 @@ type guarded struct {
 	base      model.Snapshot
 	port, tcp uint32
 	clients   map[string]*http.Client
-	tlsOf     map[string]*tls.Config
+	// tokens are what callers may show, by their claims.
+	tokens []endUser
+	tlsOf  map[string]*tls.Config
+}
+
+// endUser is a token and what it says.
+type endUser struct {
+	token  string
+	claims map[string]any
+}
+
+// endUsers makes tokens, and the rule that believes them.
+func endUsers(t *testing.T) ([]endUser, *model.RequestAuthentication) {
+	t.Helper()
+	issuer, err := token.Open(filepath.Join(t.TempDir(), "key.pem"))
+	require.NoError(t, err)
+	keys, err := issuer.JWKS()
+	require.NoError(t, err)
+	rule := &model.RequestAuthentication{Name: "users", Namespace: "default"}
+	users := []endUser{{}}
+	for _, claims := range []map[string]any{
+		{"iss": "https://issuer.example", "sub": "alice", "aud": []any{"shop", "admin"}, "azp": "app", "groups": []any{"admins", "readers"}},
+		{"iss": "https://issuer.example", "sub": "bob", "aud": "shop", "groups": "admins", "nested": map[string]any{"name": "alice"}},
+		{"iss": "issuer", "sub": "x/bob", "nested": map[string]any{"name": []any{"carol"}}},
+	} {
+		text, err := issuer.Mint(claims, time.Now(), time.Now().Add(time.Hour))
+		require.NoError(t, err)
+		users = append(users, endUser{text, claims})
+	}
+	for _, iss := range []string{"https://issuer.example", "issuer"} {
+		rule.Rules = append(rule.Rules, &model.JWTRule{Issuer: iss, JWKS: keys})
+	}
+	return users, rule
 }
 
 // app answers all requests, and echoes bytes.
@@ -120,6 +153,8 @@ func guard(t *testing.T) *guarded {
 		{Host: "ratings.default.svc.cluster.local", Port: 9000, Protocol: model.TCP, Listen: listen(g.tcp), App: echo},
 	}}
 	g.base = model.Snapshot{Mesh: model.ExactMesh(), Trust: &model.Trust{Roots: authority.Roots()}}
+	users, rule := endUsers(t)
+	g.tokens, g.base = users, g.base.WithRequestAuthentication(rule)
 	g.Single = envoytest.Single(t, os.Getenv("PATH"), xdstest.SingleOptions{
 		Snapshot: g.base, Proxy: &model.Proxy{ID: "sidecar~ratings-0.default", Kind: model.Sidecar, Workload: w}, SDS: sds, DrainTime: -1,
 	})
@@ -166,7 +201,7 @@ func (g *guarded) dial(ctx context.Context, r authz.Request, port uint32) (net.C
 }
 
 // send gives the status of the sidecar's answer. Callers keep their connections.
-func (g *guarded) send(r authz.Request, token string) int {
+func (g *guarded) send(r authz.Request, bearer string) int {
 	g.t.Helper()
 	key := r.Principal + " " + r.SourceIP.String() + " " + r.SNI
 	client := g.clients[key]
@@ -183,8 +218,8 @@ func (g *guarded) send(r authz.Request, token string) int {
 	req.Host = r.Host
 	req.Header["User-Agent"] = nil
 	maps.Copy(req.Header, r.Header)
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
 	resp, err := client.Do(req)
 	require.NoError(g.t, err)
@@ -232,14 +267,15 @@ func TestEnvoyAgreesOnRequests(t *testing.T) {
 		policies := gen.policies(ports)
 		g.apply(policies)
 		for range requests {
-			r := gen.request(g.port, nil)
+			user := pick(gen, g.tokens...)
+			r := gen.request(g.port, user.claims)
 			d := authz.Decide(policies, r)
 			want := http.StatusForbidden
 			if d.Allowed {
 				want = http.StatusOK
 				allowed++
 			}
-			require.Equal(t, want, g.send(r, ""), "seed %d\nrequest %+v\npolicies %s\nours: %+v", seed, r, describe(policies), d)
+			require.Equal(t, want, g.send(r, user.token), "seed %d\nrequest %+v\npolicies %s\nours: %+v", seed, r, describe(policies), d)
 		}
 	}
 	share := float64(allowed) / float64(sets*requests)

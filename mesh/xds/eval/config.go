@@ -8,6 +8,7 @@ import (
 
 	adminv3 "github.com/envoyproxy/go-control-plane/envoy/admin/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -123,7 +124,7 @@ func (c *Config) add(m proto.Message) error {
 		c.Clusters[m.GetName()] = m
 	case *endpointv3.ClusterLoadAssignment:
 		c.Endpoints[m.GetClusterName()] = m
-	case *tlsv3.Secret: // whom the proxy trusts: no part in routing
+	case *tlsv3.Secret, *corev3.TypedExtensionConfig: // whom the proxy trusts, and whose tokens: no part in routing
 	case *runtimev3.Runtime:
 		for key, v := range m.GetLayer().GetFields() {
 			f := v.GetStructValue().GetFields()

@@ -190,11 +190,13 @@ func (p *proxy) advance(now func() time.Time) {
 		// Subscriptions by name are answered in any case, else a warming listener or cluster would wait for ever.
 		p.answerAsked(translate.Listener, now)
 		p.answerAsked(translate.Route, now)
+		p.answerAsked(translate.Extension, now)
 		return
 	}
+	x := p.send(translate.Extension, true, now)
 	l := p.send(translate.Listener, true, now)
 	r := p.send(translate.Route, true, now)
-	if l || r || !p.idle(translate.Listener, translate.Route) {
+	if x || l || r || !p.idle(translate.Extension, translate.Listener, translate.Route) {
 		return
 	}
 	if p.send(translate.Listener, false, now) || !p.idle(translate.Listener) {

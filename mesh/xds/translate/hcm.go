@@ -91,6 +91,7 @@ func httpFilters(cm connectionManager) []*hcmv3.HttpFilter {
 	}
 	var out []*hcmv3.HttpFilter
 	if cm.edge || cm.direction == corev3.TrafficDirection_INBOUND {
+		out = append(out, tokenFilter())
 		for _, action := range authorizationActions {
 			out = append(out, filter(AuthorizationFilter(action), &rbachttpv3.RBAC{ShadowRulesStatPrefix: dryRunPrefix(action)}))
 		}

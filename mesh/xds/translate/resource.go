@@ -23,18 +23,20 @@ const (
 	Route
 	Runtime
 	Secret
+	Extension
 	NumTypes
 )
 
 const urlPrefix = "type.googleapis.com/"
 
 var typeNames = [NumTypes]struct{ short, url string }{
-	Cluster:  {"CDS", urlPrefix + "envoy.config.cluster.v3.Cluster"},
-	Endpoint: {"EDS", urlPrefix + "envoy.config.endpoint.v3.ClusterLoadAssignment"},
-	Listener: {"LDS", urlPrefix + "envoy.config.listener.v3.Listener"},
-	Route:    {"RDS", urlPrefix + "envoy.config.route.v3.RouteConfiguration"},
-	Runtime:  {"RTDS", urlPrefix + "envoy.service.runtime.v3.Runtime"},
-	Secret:   {"SDS", urlPrefix + "envoy.extensions.transport_sockets.tls.v3.Secret"},
+	Cluster:   {"CDS", urlPrefix + "envoy.config.cluster.v3.Cluster"},
+	Endpoint:  {"EDS", urlPrefix + "envoy.config.endpoint.v3.ClusterLoadAssignment"},
+	Listener:  {"LDS", urlPrefix + "envoy.config.listener.v3.Listener"},
+	Route:     {"RDS", urlPrefix + "envoy.config.route.v3.RouteConfiguration"},
+	Runtime:   {"RTDS", urlPrefix + "envoy.service.runtime.v3.Runtime"},
+	Secret:    {"SDS", urlPrefix + "envoy.extensions.transport_sockets.tls.v3.Secret"},
+	Extension: {"ECDS", urlPrefix + "envoy.config.core.v3.TypedExtensionConfig"},
 }
 
 // String gives the discovery service's short name: CDS.

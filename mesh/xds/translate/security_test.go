@@ -71,7 +71,7 @@ func TestGoldenSecurity(t *testing.T) {
 			}
 			_, view, _ := secured(t, name, capture)
 			view = only(view, "reviews")
-			for _, typ := range []translate.Type{translate.Cluster, translate.Endpoint, translate.Listener, translate.Route, translate.Secret} {
+			for _, typ := range []translate.Type{translate.Cluster, translate.Endpoint, translate.Listener, translate.Route, translate.Secret, translate.Extension} {
 				golden(t, filepath.Join(dir, name+"."+strings.ToLower(typ.String())+".json"), dump(t, view, typ), written)
 			}
 		})

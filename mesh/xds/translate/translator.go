@@ -68,6 +68,8 @@ const (
 	partIdentities
 	// partPeers is a namespace's PeerAuthentications.
 	partPeers
+	// partTokens is a namespace's RequestAuthentications.
+	partTokens
 	// partAuthorizations is a namespace's AuthorizationPolicies.
 	partAuthorizations
 	partTrust
@@ -97,6 +99,7 @@ const (
 	routeTable
 	listener
 	tcpListeners
+	ownTokens
 	ownInbound
 	ownOutbound
 	gatewayPorts
@@ -303,7 +306,7 @@ func (t *Translator) RemoveProxy(id string) {
 	if state == nil {
 		return
 	}
-	for _, kind := range []nodeKind{ownInbound, ownOutbound, gatewayPorts} {
+	for _, kind := range []nodeKind{ownTokens, ownInbound, ownOutbound, gatewayPorts} {
 		t.drop(nodeID{kind, id, ""})
 	}
 	t.leave(state.scope)
@@ -347,6 +350,7 @@ func (t *Translator) Update(snap model.Snapshot) {
 		{partIdentities, c.Identities},
 		{partPeers, c.PeerAuthentications},
 		{partAuthorizations, c.AuthorizationPolicies},
+		{partTokens, c.RequestAuthentications},
 	} {
 		for _, key := range parts.keys {
 			t.touch(parts.part, key)
