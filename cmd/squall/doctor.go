@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/squallmesh/squall/mesh/platform/docker"
 	"github.com/squallmesh/squall/mesh/platform/kind"
 )
 
@@ -41,7 +42,9 @@ Exit codes: 0, 4 if labs cannot run.`,
 			proxy := say(err, what, "run make envoy, or name one with --envoy")
 			loopback := say(tryLoopback(c.Context()), "platform loopback: addresses of 127.0.0.0/8", runtime.GOOS+" may have 127.0.0.1 alone")
 			pods := say(tryPods(c.Context(), env), "platform pods: namespaces, mounts, interfaces, packet filter", "")
-			say(kind.Check(c.Context()), "platform kind: Docker answers", "start Docker, and see that this user may use it")
+			const help = "start Docker, and see that this user may use it"
+			say(docker.Check(c.Context()), "platform docker: Docker answers", help)
+			say(kind.Check(c.Context()), "platform kind: Docker answers, and its program is there", help)
 			if !proxy || !loopback && !pods {
 				return &exitError{code: exitBroken}
 			}

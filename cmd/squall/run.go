@@ -227,6 +227,9 @@ func attachTo(env *environment, f *runFlags, jobs []job) (host string, err error
 		return "", broken(err)
 	}
 	f.form = s.Form
+	if s.Host == "" {
+		return "", invalid(fmt.Errorf("runs attach to labs on loopback and in pods; this one is on %s: run without --attach", s.Form))
+	}
 	var problems diag.List
 	for _, j := range jobs {
 		problems.Add(live.Attachable(j.file)...)

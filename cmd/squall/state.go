@@ -56,12 +56,16 @@ func saveState(env *environment, name, app string, lab *local.Lab, gateway, addo
 	for _, i := range lab.Instances() {
 		s.Proxies = append(s.Proxies, proxyState{ID: i.ID(), Workload: i.Name, Admin: i.Admin().Address(), Address: i.Address})
 	}
+	return writeState(env, s)
+}
+
+func writeState(env *environment, s labState) (string, error) {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return "", fmt.Errorf("state of the lab: %w", err)
 	}
-	path := statePath(env, name)
-	if err := nameIsFree(env, name); err != nil {
+	path := statePath(env, s.Name)
+	if err := nameIsFree(env, s.Name); err != nil {
 		return "", err
 	}
 	return path, os.WriteFile(path, data, 0o600)

@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/live"
@@ -21,8 +23,8 @@ import (
 
 // upFlags are the flags of up.
 type upFlags struct {
-	app, envoy, profile, name, platform string
-	relays                              []string
+	app, envoy, profile, name, platform, nodeImage string
+	relays                                         []string
 	// form is what the lab stands on.
 	form platform.Form
 }
@@ -56,6 +58,7 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 	c.Flags().BoolVar(&detached, "detach", false, "return when the mesh is up, and keep it until squall down")
 	nameFlag(c, &f.name)
 	platformFlag(c, &f.platform)
+	nodeImageFlag(c, &f.nodeImage)
 	c.Flags().StringVar(&f.app, "app", "bookinfo", "a built-in app (bookinfo, backend, tcp-echo) or the path of an App file")
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
 	c.Flags().StringArrayVar(&f.relays, "relay", nil, "FROM:TO, workloads between which attached runs may break the network; repeat for more")
@@ -88,6 +91,10 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 	pairs, err := parsePairs(f.relays)
 	if err != nil {
 		return invalid(err)
+	}
+	if f.form == platform.Kind || f.form == platform.Docker {
+		s := platform.Spec{App: a, AppDir: dir, Rules: rules, Relayed: pairs, Exact: f.profile == "exact"}
+		return upFleet(ctx, env, f, b, owner, tmp, s, args)
 	}
 	collector, err := local.Collect(ctx, tmp)
 	if err != nil {
@@ -144,9 +151,15 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 // watchPoll is how often the rules' files are looked at.
 const watchPoll = 300 * time.Millisecond
 
+// watched is a lab that is kept.
+type watched interface {
+	Failed() <-chan error
+	Apply(context.Context, ...config.File) (mesh.ApplyResponse, error)
+}
+
 // watchRules keeps the mesh until the context ends or it breaks, and applies rules whose files change. A rule that is refused
 // changes nothing, and is tried again when it changes again.
-func watchRules(ctx context.Context, env *environment, lab *local.Lab, args []string) error {
+func watchRules(ctx context.Context, env *environment, lab watched, args []string) error {
 	last := stamps(args)
 	tick := time.NewTicker(watchPoll)
 	defer tick.Stop()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -363,4 +365,32 @@ func (p Pod) Port() int {
 		return GatewayAgentPort
 	}
 	return AgentPort
+}
+
+// The names of the sockets that Forward makes.
+const (
+	ForwardedAPI   = "api.sock"
+	ForwardedAdmin = "admin.sock"
+)
+
+// Forward gives this machine's user sockets in a folder, until the context ends: the control plane's API, and the admin interface of each
+// Envoy that is there at the start, in a folder of its workload's name.
+func (l *Lab) Forward(ctx context.Context, dir string) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return tunnel.Forward(ctx, filepath.Join(dir, ForwardedAPI), func(ctx context.Context) (net.Conn, error) {
+			return l.control.place.Agent.Dial(ctx, tunnel.Unix, APISocket)
+		})
+	})
+	for _, m := range l.live() {
+		if err := os.MkdirAll(filepath.Join(dir, m.Name), 0o700); err != nil {
+			return fmt.Errorf("socket of %s: %w", m.Name, err)
+		}
+		g.Go(func() error {
+			return tunnel.Forward(ctx, filepath.Join(dir, m.Name, ForwardedAdmin), func(ctx context.Context) (net.Conn, error) {
+				return m.place.Agent.Dial(ctx, tunnel.Unix, adminSocket)
+			})
+		})
+	}
+	return g.Wait()
 }

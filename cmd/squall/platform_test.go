@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/platform/docker"
+	"github.com/squallmesh/squall/mesh/platform/kind"
+	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/platform/platformtest"
+)
+
+// platformRules open the gateway, and leave one version of the backend behind its service's name, without retries.
+const platformRules = `{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}, spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]}}
+---
+{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: backend}, spec: {host: backend, subsets: [{name: v1, labels: {version: v1}}]}}
+---
+{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: b}, spec: {hosts: ["*"], gateways: [g], http: [{retries: {attempts: 0}, route: [{destination: {host: backend, subset: v1, port: {number: 8080}}}]}]}}
+`
+
+// Every platform that this machine has passes the same cases, and each case rejects a platform that is broken. make test-platforms names
+// docker and kind in SQUALL_PLATFORMS, and the image of kind's nodes in SQUALL_NODE_IMAGE.
+func TestPlatforms(t *testing.T) {
+	wanted := strings.FieldsFunc(os.Getenv("SQUALL_PLATFORMS"), func(r rune) bool { return r == ',' || r == ' ' })
+	env := osEnvironment()
+	env.self = program(t)
+	var err error
+	env.tempDir, err = os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(env.tempDir) })
+	b, err := findEnvoy(t.Context(), env, "")
+	if err != nil {
+		t.Skipf("there is no Envoy: %v", err)
+	}
+	owner, dir, err := newOwner(env)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, owner.Close()) })
+	a, appDir, err := loadApp("backend")
+	require.NoError(t, err)
+
+	all := map[platform.Form]func(t *testing.T) platform.Platform{
+		platform.Loopback: func(*testing.T) platform.Platform {
+			return local.Platform{Options: local.Options{Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env)}}
+		},
+		platform.Docker: func(t *testing.T) platform.Platform {
+			t.Helper()
+			if err := docker.Check(t.Context()); err != nil {
+				t.Skip(err)
+			}
+			return docker.Platform{Options: docker.Options{Programs: imagePrograms(env.self, b)}}
+		},
+		platform.Kind: func(t *testing.T) platform.Platform {
+			t.Helper()
+			if err := kind.Check(t.Context()); err != nil {
+				t.Skip(err)
+			}
+			o := kindOptions(env, "test", os.Getenv("SQUALL_NODE_IMAGE"))
+			o.Programs = imagePrograms(env.self, b)
+			t.Cleanup(func() {
+				_, err := kind.Delete(context.Background(), o)
+				require.NoError(t, err)
+			})
+			p := &kind.Platform{Options: o}
+			require.NoError(t, p.Open(t.Context()))
+			return p
+		},
+	}
+	for _, form := range []platform.Form{platform.Loopback, platform.Docker, platform.Kind} {
+		t.Run(string(form), func(t *testing.T) {
+			if form != platform.Loopback && !slices.Contains(wanted, string(form)) {
+				t.Skipf("make test-platforms tries %s too", form)
+			}
+			starting, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			p := all[form](t)
+			d, err := p.Start(starting, platform.Spec{
+				App: a, AppDir: appDir, Exact: true, Rules: []config.File{{Name: "rules.yaml", Data: []byte(platformRules)}},
+				Relayed: []platform.Pair{{From: platform.GatewayName, To: platformtest.Workload}},
+			})
+			require.NoError(t, err)
+			for _, c := range platformtest.Cases() {
+				require.NoError(t, c.Check(t.Context(), d), c.Name)
+				for _, broken := range platformtest.BrokenOnes() {
+					if broken.Case == c.Name {
+						limited, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+						require.Error(t, c.Check(limited, broken.Break(d)), "the case %q passes although %s", c.Name, broken.Name)
+						cancel()
+					}
+				}
+			}
+			select {
+			case err := <-d.Failed():
+				require.NoError(t, err)
+			default:
+			}
+			gateway := d.Instances()[0].Admin()
+			require.NoError(t, d.Close())
+			require.Error(t, gateway.Ready(t.Context()), "an Envoy is left")
+		})
+	}
+}
+
+func TestBrokenPlatformsAreOfCases(t *testing.T) {
+	cases := map[string]bool{}
+	for _, c := range platformtest.Cases() {
+		cases[c.Name] = true
+	}
+	for _, b := range platformtest.BrokenOnes() {
+		require.True(t, cases[b.Case], b.Name)
+		delete(cases, b.Case)
+	}
+	require.Empty(t, cases, "every case has a platform that it rejects")
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/platform/docker"
+	"github.com/squallmesh/squall/mesh/platform/fleet"
+	"github.com/squallmesh/squall/mesh/proc"
+)
+
+// fleetLab is a lab in containers or in a cluster.
+type fleetLab interface {
+	platform.Deployment
+	Forward(ctx context.Context, dir string) error
+}
+
+// startFleet brings one up.
+func startFleet(ctx context.Context, env *environment, f upFlags, b envoy.Binary, s platform.Spec) (fleetLab, error) {
+	var p platform.Platform = docker.Platform{Options: docker.Options{Programs: imagePrograms(env.self, b)}}
+	if f.form == platform.Kind {
+		k, err := openKind(ctx, env, f.name, f.nodeImage, b)
+		if err != nil {
+			return nil, err
+		}
+		p = k
+	}
+	d, err := p.Start(ctx, s)
+	if err != nil {
+		return nil, broken(err)
+	}
+	return d.(fleetLab), nil //nolint:forcetypeassert // both are fleet's
+}
+
+// upFleet keeps a lab in containers or in a cluster until the context ends.
+func upFleet(
+	ctx context.Context, env *environment, f upFlags, b envoy.Binary, owner *proc.Owner, dir string, s platform.Spec, args []string,
+) (err error) {
+	begin := time.Now()
+	lab, err := startFleet(ctx, env, f, b, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lab.Close()) }()
+	more, err := openAddons(ctx, lab, lab.Collected(), dir)
+	if err != nil {
+		return broken(err)
+	}
+	defer func() { err = errors.Join(err, more.Close()) }()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return lab.Forward(ctx, dir) })
+	path, err := writeState(env, fleetState(f, lab, more.Address, dir, slices.Concat(s.App.Manifests, s.Rules)))
+	if err != nil {
+		return broken(err)
+	}
+	defer func() { _ = os.Remove(path) }()
+	if err := owner.RemoveAtEnd(path); err != nil {
+		return broken(err)
+	}
+	_, _ = fmt.Fprintf(env.stderr, "the mesh is up after %s; Ctrl-C takes it down\n", time.Since(begin).Round(time.Millisecond))
+	if f.form == platform.Kind {
+		o := kindOptions(env, f.name, "")
+		_, _ = fmt.Fprintf(env.stderr, "the cluster stays until squall down --platform kind; kubectl --kubeconfig %s\n", o.Kubeconfig)
+	}
+	_, _ = fmt.Fprintf(env.stdout, "gateway  http://%s:8080\n", lab.GatewayAddress())
+	_, _ = fmt.Fprintf(env.stdout, "add-ons  http://%s\n", more.Address)
+	for _, i := range lab.Instances() {
+		_, _ = fmt.Fprintf(env.stdout, "workload %-24s %s\n", i.Name, i.Address)
+	}
+	g.Go(func() error { return more.Serve(ctx) })
+	g.Go(func() error { return watchRules(ctx, env, lab, args) })
+	return g.Wait()
+}
+
+// fleetState is what other commands need to know of the lab. It takes no runs that attach.
+func fleetState(f upFlags, lab fleetLab, addons, dir string, baseline []config.File) labState {
+	s := labState{
+		Name: f.name, PID: os.Getpid(), API: filepath.Join(dir, fleet.ForwardedAPI), App: appName(f.app, "."), Form: lab.Info().Form,
+		Gateway: lab.GatewayAddress(), Addons: addons, Baseline: baseline,
+	}
+	for _, i := range lab.Instances() {
+		s.Proxies = append(s.Proxies, proxyState{
+			ID: i.ID(), Workload: i.Name, Admin: "unix://" + filepath.Join(dir, i.Name, fleet.ForwardedAdmin), Address: i.Address,
+		})
+	}
+	return s
+}
