@@ -36,15 +36,24 @@ func newAgentCommand(env *environment) *cobra.Command {
 
 func newInitNetCommand() *cobra.Command {
 	var user uint32
+	var addresses string
 	c := &cobra.Command{
 		Use: "init-net", Short: "Redirect a pod's traffic to its sidecar", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if addresses != "" {
+				prefix, err := netip.ParsePrefix(addresses)
+				if err != nil {
+					return invalid(err)
+				}
+				return netns.AddLoopback(prefix)
+			}
 			return netns.Capture{
 				Outbound: translate.VirtualOutboundPort, Inbound: translate.VirtualInboundPort,
 				Source: netip.MustParseAddr(translate.InboundSource), PassInbound: platform.PassedPorts(), User: user,
 			}.Install()
 		},
 	}
+	c.Flags().StringVar(&addresses, "addresses", "", "give the loopback interface these addresses, ADDRESS/BITS, and redirect nothing")
 	c.Flags().Uint32Var(&user, "user", fleet.ProxyUser, "user of the sidecar, whose own traffic is not redirected")
 	return c
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/platform/docker"
 	"github.com/squallmesh/squall/mesh/proc"
 )
 
@@ -89,11 +90,18 @@ func newDownCommand(env *environment) *cobra.Command {
 		Use: "down", Short: "Take a mesh down that is up, or a cluster", Args: cobra.NoArgs,
 		Long: `Take a mesh down that is up.
 
-With --platform kind the cluster goes too, which runs leave for the next one: its containers, its network and its kubeconfig.`,
+With --platform kind the cluster goes too, which runs leave for the next one: its containers, its network and its kubeconfig. With
+--platform docker what is left of labs goes whose programs were killed: networks and ended containers.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			withCluster := platformName == string(platform.Kind)
-			if platformName != "" && !withCluster {
-				return invalid(fmt.Errorf("--platform %s: only clusters (kind) outlast their meshes", platformName))
+			switch {
+			case platformName == string(platform.Docker):
+				if err := docker.Clean(c.Context()); err != nil {
+					return broken(err)
+				}
+				return nil
+			case platformName != "" && !withCluster:
+				return invalid(fmt.Errorf("--platform %s: only what kind and docker leave is taken away so", platformName))
 			}
 			s, err := loadState(env, name)
 			if err != nil && withCluster {
@@ -120,6 +128,6 @@ With --platform kind the cluster goes too, which runs leave for the next one: it
 		},
 	}
 	nameFlag(c, &name)
-	c.Flags().StringVar(&platformName, "platform", "", "kind: take the cluster away too")
+	c.Flags().StringVar(&platformName, "platform", "", "kind: take the cluster away too; docker: what killed labs left")
 	return c
 }

@@ -25,21 +25,34 @@ type fleetLab interface {
 	Forward(ctx context.Context, dir string) error
 }
 
-// startFleet brings one up.
-func startFleet(ctx context.Context, env *environment, f upFlags, b envoy.Binary, s platform.Spec) (fleetLab, error) {
+// startFleet brings one up. watch gives it the rules of its cluster, until a context ends; it is nil without one.
+func startFleet(ctx context.Context, env *environment, f upFlags, b envoy.Binary, s platform.Spec) (lab fleetLab, watch func(context.Context) error, err error) {
 	var p platform.Platform = docker.Platform{Options: docker.Options{Programs: imagePrograms(env.self, b)}}
 	if f.form == platform.Kind {
 		k, err := openKind(ctx, env, f.name, f.nodeImage, b)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		p = k
+		watch = func(ctx context.Context) error { return k.WatchRules(ctx, lab.Client(), ruleTeller(env)) }
 	}
 	d, err := p.Start(ctx, s)
 	if err != nil {
-		return nil, broken(err)
+		return nil, nil, broken(err)
 	}
-	return d.(fleetLab), nil //nolint:forcetypeassert // both are fleet's
+	lab = d.(fleetLab) //nolint:forcetypeassert // both are fleet's
+	return lab, watch, nil
+}
+
+// ruleTeller says what came of a rule that somebody applied to the cluster.
+func ruleTeller(env *environment) func(kind, namespace, name string, err error) {
+	return func(kind, namespace, name string, err error) {
+		if err != nil {
+			_, _ = fmt.Fprintf(env.stderr, "%s %s/%s is not effective: %v\n", kind, namespace, name, err)
+			return
+		}
+		_, _ = fmt.Fprintf(env.stderr, "%s %s/%s is effective\n", kind, namespace, name)
+	}
 }
 
 // upFleet keeps a lab in containers or in a cluster until the context ends.
@@ -47,7 +60,7 @@ func upFleet(
 	ctx context.Context, env *environment, f upFlags, b envoy.Binary, owner *proc.Owner, dir string, s platform.Spec, args []string,
 ) (err error) {
 	begin := time.Now()
-	lab, err := startFleet(ctx, env, f, b, s)
+	lab, watch, err := startFleet(ctx, env, f, b, s)
 	if err != nil {
 		return err
 	}
@@ -79,6 +92,9 @@ func upFleet(
 	}
 	g.Go(func() error { return more.Serve(ctx) })
 	g.Go(func() error { return watchRules(ctx, env, lab, args) })
+	if watch != nil {
+		g.Go(func() error { return watch(ctx) })
+	}
 	return g.Wait()
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -189,6 +190,15 @@ func (n *Namespace) Bind(source, target string) error {
 // AddAddress gives the namespace's loopback interface one more address.
 func (n *Namespace) AddAddress(address string) error {
 	return n.Do(func() error { return addAddress("lo", address+"/32") })
+}
+
+// AddLoopback makes the addresses of a prefix the program's network namespace's own, on its loopback interface. Those that are there stay.
+func AddLoopback(prefix netip.Prefix) error {
+	err := addAddress("lo", prefix.String())
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
 }
 
 func up(name string) error {

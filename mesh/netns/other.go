@@ -26,6 +26,9 @@ type Capture struct {
 // Install refuses.
 func (Capture) Install() error { return ErrUnsupported }
 
+// AddLoopback refuses.
+func AddLoopback(netip.Prefix) error { return ErrUnsupported }
+
 // New refuses.
 func New() (*Namespace, error) { return nil, ErrUnsupported }
 

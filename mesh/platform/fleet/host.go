@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform"
@@ -65,7 +66,12 @@ type Place struct {
 	Address string
 	// Agent is the way into it.
 	Agent tunnel.Dialer
+	// Relays are the addresses at which relays may listen there; none takes OwnRelays.
+	Relays netip.Prefix
 }
+
+// OwnRelays are those of a pod with a network of its own.
+const OwnRelays = "127.18.0.0/16"
 
 // Host runs pods.
 type Host interface {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -33,8 +34,10 @@ func (l *Lab) openRelays(ctx context.Context, p platform.Pair) error {
 			if caller.Relays == nil {
 				caller.Relays = map[string]string{}
 			}
-			l.relayed++
-			address := fmt.Sprintf("127.18.%d.%d", l.relayed/250, l.relayed%250+1)
+			address, err := l.relayAddress(caller)
+			if err != nil {
+				return err
+			}
 			for _, port := range ports(called) {
 				r := agent.Relay{Listen: net.JoinHostPort(address, port), Upstream: net.JoinHostPort(called.Address, port)}
 				if err := caller.proxy.OpenRelay(ctx, r); err != nil {
@@ -48,6 +51,23 @@ func (l *Lab) openRelays(ctx context.Context, p platform.Pair) error {
 		return fmt.Errorf("no workload is %q, or none %q: there is no network between them to break", p.From, p.To)
 	}
 	return nil
+}
+
+// relayAddress gives an address at which a relay may listen in a member's pod, which no other relay of the lab has: it says where it leads.
+func (l *Lab) relayAddress(m *member) (string, error) {
+	block := m.place.Relays
+	if !block.IsValid() {
+		block = netip.MustParsePrefix(OwnRelays)
+	}
+	l.relayed++
+	a := block.Masked().Addr().As4()
+	a[2] += byte(l.relayed >> 8)
+	a[3] += byte(l.relayed)
+	at := netip.AddrFrom4(a)
+	if !block.Contains(at) {
+		return "", fmt.Errorf("%s has no room for more relays than %s", m.Name, block)
+	}
+	return at.String(), nil
 }
 
 // ports are those at which a workload's sidecar accepts, each once.

@@ -13,6 +13,7 @@ import (
 
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/kind/pkg/cluster"
@@ -59,10 +60,11 @@ type Options struct {
 
 // Cluster is one that runs.
 type Cluster struct {
-	opts  Options
-	kube  *kubernetes.Clientset
-	nodes []nodes.Node
-	image string
+	opts   Options
+	config *rest.Config
+	kube   *kubernetes.Clientset
+	nodes  []nodes.Node
+	image  string
 	// here is this machine's address in the nodes' network, node that of the first node.
 	here, node string
 }
@@ -127,7 +129,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 // create makes the cluster. One that does not get ready is taken away.
 func (o Options) create(ctx context.Context, p *cluster.Provider) error {
 	options := []cluster.CreateOption{
-		cluster.CreateWithV1Alpha4Config(o.config()), cluster.CreateWithWaitForReady(readyTimeout), cluster.CreateWithKubeconfigPath(o.Kubeconfig),
+		cluster.CreateWithV1Alpha4Config(o.cluster()), cluster.CreateWithWaitForReady(readyTimeout), cluster.CreateWithKubeconfigPath(o.Kubeconfig),
 		cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false),
 	}
 	if o.NodeImage != "" {
@@ -153,7 +155,7 @@ func (o Options) create(ctx context.Context, p *cluster.Provider) error {
 	return nil
 }
 
-func (o Options) config() *v1alpha4.Cluster {
+func (o Options) cluster() *v1alpha4.Cluster {
 	return &v1alpha4.Cluster{
 		TypeMeta: v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"}, Name: o.Name,
 		Networking: v1alpha4.Networking{
@@ -174,6 +176,7 @@ func (c *Cluster) connect(p *cluster.Provider) error {
 		return fmt.Errorf("the cluster %s: %w", c.opts.Name, err)
 	}
 	config.QPS, config.Burst = 200, 400 // the cluster is ours alone
+	c.config = config
 	if c.kube, err = kubernetes.NewForConfig(config); err != nil {
 		return fmt.Errorf("the cluster %s: %w", c.opts.Name, err)
 	}

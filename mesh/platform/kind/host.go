@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,6 +205,9 @@ func (h *host) place(ctx context.Context, p fleet.Pod, pod *core.Pod) (fleet.Pla
 	h.mu.Unlock()
 	out := fleet.Place{Address: pod.Status.PodIP, Agent: tunnel.Dialer{Address: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(p.Port())), Token: h.token}}
 	sockets := []string{fleet.ProxySocket}
+	if p.Kind == fleet.Gateway {
+		out.Relays = netip.MustParsePrefix(nodeRelays).Masked()
+	}
 	if !pod.Spec.HostNetwork {
 		out.Agent.Through = entry.Dial
 		sockets = append(sockets, fleet.AppSocket)

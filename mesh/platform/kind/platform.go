@@ -2,10 +2,15 @@ package kind
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
+	"k8s.io/client-go/dynamic"
+
+	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/fleet"
+	"github.com/squallmesh/squall/mesh/registry/kube"
 )
 
 // Platform runs labs in one cluster, one after the other.
@@ -55,4 +60,21 @@ func (p *Platform) open(ctx context.Context) (*Cluster, error) {
 func (p *Platform) Open(ctx context.Context) error {
 	_, err := p.open(ctx)
 	return err
+}
+
+// WatchRules gives a control plane the rules of the cluster as kubectl applies them, until the context ends. told is called with what came of
+// each.
+func (p *Platform) WatchRules(ctx context.Context, control *mesh.Client, told func(kind, namespace, name string, err error)) error {
+	c, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(c.config)
+	if err != nil {
+		return fmt.Errorf("the cluster %s: %w", c.opts.Name, err)
+	}
+	if err := kube.Install(ctx, client); err != nil {
+		return err
+	}
+	return kube.Watch(ctx, kube.Options{Client: client, Sink: control, Told: told})
 }

@@ -19,6 +19,9 @@ const (
 	hashLabel = "squall.dev/spec"
 )
 
+// nodeRelays are the addresses of relays in the network of a node: its kubelet lets nobody from 127.0.0.0/8's outside to addresses in there.
+const nodeRelays = "198.18.2.1/24"
+
 // tokenSecret holds what agents want to hear, in each namespace that has pods.
 const tokenSecret = "squall-agents"
 
@@ -47,6 +50,9 @@ func (c *Cluster) manifest(p fleet.Pod) (*core.Pod, error) {
 		pod.Spec.InitContainers = []core.Container{c.capture()}
 		pod.Spec.Containers = append(pod.Spec.Containers, c.app())
 	} else { // where this machine finds it
+		if p.Kind == fleet.Gateway {
+			pod.Spec.InitContainers = []core.Container{c.addresses()}
+		}
 		pod.Spec.HostNetwork = true
 		pod.Spec.DNSPolicy = core.DNSClusterFirstWithHostNet
 		pod.Spec.NodeSelector = map[string]string{"node-role.kubernetes.io/control-plane": ""}
@@ -69,10 +75,15 @@ func account(p fleet.Pod) string {
 }
 
 // capture is the container that has the kernel redirect the pod's traffic, before the others start.
-func (c *Cluster) capture() core.Container {
+func (c *Cluster) capture() core.Container { return c.initNet("--user", fmt.Sprint(fleet.ProxyUser)) }
+
+// addresses is the container that gives a node the addresses of its gateway's relays.
+func (c *Cluster) addresses() core.Container { return c.initNet("--addresses", nodeRelays) }
+
+func (c *Cluster) initNet(args ...string) core.Container {
 	return core.Container{
 		Name: "squall-init", Image: c.image, ImagePullPolicy: core.PullNever,
-		Command: []string{fleet.Squall, "init-net", "--user", fmt.Sprint(fleet.ProxyUser)},
+		Command: append([]string{fleet.Squall, "init-net"}, args...),
 		SecurityContext: &core.SecurityContext{
 			RunAsUser: new(int64(0)), AllowPrivilegeEscalation: new(false),
 			Capabilities: &core.Capabilities{Drop: []core.Capability{"ALL"}, Add: []core.Capability{"NET_ADMIN"}},

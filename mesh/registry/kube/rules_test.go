@@ -1,0 +1,119 @@
+package kube_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic/fake"
+
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/registry/kube"
+)
+
+var virtualServices = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}
+
+// sink is a control plane that checks documents as the real one does.
+type sink struct {
+	mu   sync.Mutex
+	docs config.Set
+}
+
+func (s *sink) Apply(_ context.Context, req mesh.ApplyRequest) (mesh.ApplyResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	docs, problems := config.Parse(req.Files...)
+	if err := problems.Err(); err != nil {
+		return mesh.ApplyResponse{}, &mesh.ApplyError{Kind: mesh.KindInvalid, Message: err.Error()}
+	}
+	for _, r := range req.Remove {
+		s.docs = s.docs.Without(r.Kind, r.Namespace, r.Name)
+	}
+	s.docs = s.docs.With(docs...)
+	return mesh.ApplyResponse{}, nil
+}
+
+func (s *sink) names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, d := range s.docs.Documents() {
+		out = append(out, d.Kind+" "+d.Namespace+"/"+d.Name)
+	}
+	return out
+}
+
+func virtualService(name string, generation int64, spec map[string]any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+		"metadata": map[string]any{
+			"name": name, "namespace": "shop", "generation": generation, "uid": "1",
+			"managedFields": []any{}, "annotations": map[string]any{"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+		},
+		"spec": spec,
+	}}
+}
+
+func route(host string) map[string]any {
+	return map[string]any{"hosts": []any{host}, "http": []any{map[string]any{"route": []any{map[string]any{"destination": map[string]any{"host": host}}}}}}
+}
+
+func TestRulesComeAndGo(t *testing.T) {
+	kinds := map[schema.GroupVersionResource]string{virtualServices: "VirtualServiceList"}
+	for _, plural := range []string{"destinationrules", "gateways", "serviceentries"} {
+		kinds[schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: plural}] = plural + "List"
+	}
+	for _, plural := range []string{"authorizationpolicies", "peerauthentications"} {
+		kinds[schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: plural}] = plural + "List"
+	}
+	client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, virtualService("early", 1, route("early")))
+	s := &sink{}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- kube.Watch(ctx, kube.Options{Client: client, Sink: s}) }()
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-done)
+	})
+	shows := func(want ...string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return slices.Equal(s.names(), want) }, 10*time.Second, 5*time.Millisecond, "want %v", want)
+	}
+	status := func(name string) string {
+		u, err := client.Resource(virtualServices).Namespace("shop").Get(t.Context(), name, meta.GetOptions{})
+		require.NoError(t, err)
+		list, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+		if len(list) != 1 {
+			return ""
+		}
+		c := list[0].(map[string]any)
+		return c["status"].(string) + " " + c["reason"].(string) + " " + c["message"].(string)
+	}
+	all := client.Resource(virtualServices).Namespace("shop")
+
+	shows("VirtualService shop/early")
+	_, err := all.Create(t.Context(), virtualService("late", 1, route("late")), meta.CreateOptions{})
+	require.NoError(t, err)
+	shows("VirtualService shop/early", "VirtualService shop/late")
+	require.Eventually(t, func() bool { return strings.HasPrefix(status("late"), "True Effective") }, 10*time.Second, 5*time.Millisecond)
+
+	// One that is wrong is told of, where its author looks, and changes nothing.
+	wrong := virtualService("late", 2, map[string]any{"hosts": []any{"late"}, "htpp": []any{}})
+	_, err = all.Update(t.Context(), wrong, meta.UpdateOptions{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return strings.HasPrefix(status("late"), "False Invalid") }, 10*time.Second, 5*time.Millisecond)
+	require.Contains(t, status("late"), "htpp")
+	shows("VirtualService shop/early", "VirtualService shop/late")
+
+	require.NoError(t, all.Delete(t.Context(), "early", meta.DeleteOptions{}))
+	shows("VirtualService shop/late")
+}
