@@ -45,13 +45,13 @@ func startFleet(ctx context.Context, env *environment, f upFlags, b envoy.Binary
 }
 
 // ruleTeller says what came of a rule that somebody applied to the cluster.
-func ruleTeller(env *environment) func(kind, namespace, name string, err error) {
-	return func(kind, namespace, name string, err error) {
+func ruleTeller(env *environment) func(what string, err error) {
+	return func(what string, err error) {
 		if err != nil {
-			_, _ = fmt.Fprintf(env.stderr, "%s %s/%s is not effective: %v\n", kind, namespace, name, err)
+			_, _ = fmt.Fprintf(env.stderr, "%s is not effective: %v\n", what, err)
 			return
 		}
-		_, _ = fmt.Fprintf(env.stderr, "%s %s/%s is effective\n", kind, namespace, name)
+		_, _ = fmt.Fprintf(env.stderr, "%s is effective\n", what)
 	}
 }
 

@@ -64,7 +64,7 @@ func (p *Platform) Open(ctx context.Context) error {
 
 // WatchRules gives a control plane the rules of the cluster as kubectl applies them, until the context ends. told is called with what came of
 // each.
-func (p *Platform) WatchRules(ctx context.Context, control *mesh.Client, told func(kind, namespace, name string, err error)) error {
+func (p *Platform) WatchRules(ctx context.Context, control *mesh.Client, told func(what string, err error)) error {
 	c, err := p.open(ctx)
 	if err != nil {
 		return err

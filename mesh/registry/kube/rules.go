@@ -29,8 +29,8 @@ type Sink interface {
 type Options struct {
 	Client dynamic.Interface
 	Sink   Sink
-	// Told is called with what came of each change; nil is nobody.
-	Told func(kind, namespace, name string, err error)
+	// Told is called with what came of each change, "VirtualService shop/reviews" or "the end of VirtualService shop/reviews"; nil is nobody.
+	Told func(what string, err error)
 }
 
 // key is an object.
@@ -38,6 +38,9 @@ type key struct {
 	kind            int
 	namespace, name string
 }
+
+// of names the object for people.
+func (k key) of(kind string) string { return kind + " " + k.namespace + "/" + k.name }
 
 // watch is one in progress.
 type watch struct {
@@ -52,7 +55,7 @@ type watch struct {
 // Watch gives the sink all rules of the cluster, and their changes until the context ends. The cluster must know the kinds (Install).
 func Watch(ctx context.Context, o Options) error {
 	if o.Told == nil {
-		o.Told = func(string, string, string, error) {}
+		o.Told = func(string, error) {}
 	}
 	w := &watch{
 		opts: o, applied: map[key]int64{},
@@ -119,7 +122,7 @@ func (w *watch) reconcile(ctx context.Context, k key) error {
 		}
 		delete(w.applied, k)
 		_, err := w.opts.Sink.Apply(ctx, mesh.ApplyRequest{Remove: []mesh.Reference{{Kind: name, Namespace: k.namespace, Name: k.name}}})
-		w.opts.Told(name, k.namespace, k.name, err)
+		w.opts.Told("the end of "+k.of(name), err)
 		return nil // what others made of it is told
 	}
 	u := o.(*unstructured.Unstructured) //nolint:forcetypeassert // of this informer
@@ -135,7 +138,7 @@ func (w *watch) reconcile(ctx context.Context, k key) error {
 		return ctx.Err()
 	}
 	w.applied[k] = u.GetGeneration()
-	w.opts.Told(name, k.namespace, k.name, err)
+	w.opts.Told(k.of(name), err)
 	return w.report(ctx, k, u, resp, err)
 }
 
