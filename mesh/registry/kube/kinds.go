@@ -29,6 +29,7 @@ func kinds() []kind {
 		{"DestinationRule", "destinationrules", "networking.istio.io", networking, []string{"dr"}},
 		{"Gateway", "gateways", "networking.istio.io", networking, []string{"gw"}},
 		{"PeerAuthentication", "peerauthentications", "security.istio.io", security, []string{"pa"}},
+		{"RequestAuthentication", "requestauthentications", "security.istio.io", security, []string{"ra"}},
 		{"ServiceEntry", "serviceentries", "networking.istio.io", networking, []string{"se"}},
 		{"VirtualService", "virtualservices", "networking.istio.io", networking, []string{"vs"}},
 	}

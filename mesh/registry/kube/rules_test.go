@@ -72,7 +72,7 @@ func TestRulesComeAndGo(t *testing.T) {
 	for _, plural := range []string{"destinationrules", "gateways", "serviceentries"} {
 		kinds[schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: plural}] = plural + "List"
 	}
-	for _, plural := range []string{"authorizationpolicies", "peerauthentications"} {
+	for _, plural := range []string{"authorizationpolicies", "peerauthentications", "requestauthentications"} {
 		kinds[schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: plural}] = plural + "List"
 	}
 	client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, virtualService("early", 1, route("early")))
