@@ -218,6 +218,9 @@ func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []st
 	if err != nil {
 		return err
 	}
+	if err := again(ctx, &quiet, env.stderr, f.runFlags, b, g, runs); err != nil {
+		return err
+	}
 	results := []mutantResult{}
 	alive := 0
 	for i, r := range runs {

@@ -78,10 +78,10 @@ func Judge(r *record.Run, where func(path string) diag.Pos) {
 		res.Pos = where(fmt.Sprintf("spec.checks[%d]", i))
 		gap := gap
 		if phase, ok := r.Phase(c.Phase); ok && gap == "" {
-			gap = overtaken(r, phase)
-		}
-		if phase, ok := r.Phase(c.Phase); ok && gap == "" && res.Verdict == record.Fail {
-			gap = strained(r, phase)
+			if gap = overtaken(r, phase); gap == "" && res.Verdict == record.Fail {
+				gap = strained(r, phase)
+			}
+			res.Busy = gap != ""
 		}
 		switch {
 		case gap != "" && res.Verdict == record.Fail:

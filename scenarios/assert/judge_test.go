@@ -2,6 +2,8 @@ package assert
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +81,7 @@ func TestJudge(t *testing.T) {
 				require.Equal(t, c.want, r.Verdict)
 				require.Equal(t, c.reason, r.Reason)
 				require.Len(t, r.Checks, len(c.checks))
+				require.Equal(t, strings.Contains(c.reason, "machine") && c.want == open, slices.ContainsFunc(r.Checks, func(c record.Result) bool { return c.Busy }))
 			}
 		})
 	}

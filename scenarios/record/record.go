@@ -161,6 +161,8 @@ type Result struct {
 	Want     string `json:"want,omitempty"`
 	// Samples is how many observations stand behind the verdict.
 	Samples int `json:"samples"`
+	// Busy says that the machine was too busy to tell: another run may.
+	Busy bool `json:"busy,omitempty"`
 	// Test is what a check with declared error rates did; nil for the others.
 	Test *Test `json:"test,omitempty"`
 }
