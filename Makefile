@@ -6,6 +6,7 @@ OUT      ?= out/scenarios
 PARALLEL ?= 2
 VERSION  ?= $(shell git describe --tags --always --dirty)
 PLATFORM ?= auto
+GENERATED ?= 0
 NAME     ?= baseline
 
 # Packages that share memory between goroutines; the race detector watches their tests. loadgen/bench measures times, which the detector spoils.
@@ -31,8 +32,8 @@ scenarios: build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios PA
 scenario: build envoy ## Run one scenario of the catalogue: NAME=fault-delay
 	$(SQUALL) run --platform $(PLATFORM) $(if $(NODE_IMAGE),--node-image $(NODE_IMAGE)) --out $(OUT) scenarios/catalog/$(NAME)
 
-mutants: build envoy ## Break each scenario's rules on purpose and see its checks notice
-	$(SQUALL) mutants --platform $(PLATFORM) --parallel $(PARALLEL) --out out/mutants scenarios/catalog
+mutants: build envoy ## Break each scenario's rules on purpose and see its checks notice; GENERATED=0.1 adds a tenth of the generated mutants, the same each time
+	$(SQUALL) mutants --platform $(PLATFORM) --parallel $(PARALLEL) --generated $(GENERATED) --seed 1 --out out/mutants scenarios/catalog
 
 test: envoy ## Run all tests, those of the concurrent packages with the race detector as well
 # One package at a time: some tests keep time, and would fail beside a compiler on a small machine.

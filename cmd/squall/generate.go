@@ -39,13 +39,13 @@ type generation struct {
 
 // generate derives the mutants of a scenario, of which a share between 0 and 1 is drawn by the seed. Changes that make its files invalid are
 // none, nor are those after which the mesh would be told the same, nor those that another one of written or before makes as well.
-func generate(env *environment, path string, share float64, seed uint64, unseen []blindSpot, written []job) (g generation, problems diag.List) {
+func generate(env *environment, path string, f mutantsFlags, file mutantFile, written []job) (g generation, problems diag.List) {
 	base, problems := loadScenario(env, path)
 	if base.file == nil || problems.HasErrors() {
 		return g, problems
 	}
 	known := map[string]blindSpot{}
-	for _, u := range unseen {
+	for _, u := range file.Unseen {
 		u.Scenario = base.file.Metadata.Name
 		known[u.Mutant] = u
 	}
@@ -55,8 +55,8 @@ func generate(env *environment, path string, share float64, seed uint64, unseen 
 			same = append(same, stages(j))
 		}
 	}
-	for _, c := range candidates(base, &problems) {
-		if _, ok := known[c.Name]; !ok && !drawn(base.file.Metadata.Name+" "+c.Name, share, seed) {
+	for _, c := range candidates(base, mutantsOf(path), file.Shared, &problems) {
+		if _, ok := known[c.Name]; !ok && !drawn(base.file.Metadata.Name+" "+c.Name, f.generated, f.seed) {
 			continue
 		}
 		j, wrong := loadScenario(env, path, c.Edits...)
@@ -87,16 +87,23 @@ func generate(env *environment, path string, share float64, seed uint64, unseen 
 
 func mutantsOf(scenario string) string { return filepath.Join(filepath.Dir(scenario), "mutants.yaml") }
 
-// candidates are all changes of a scenario's files, valid or not.
-func candidates(j job, problems *diag.List) []mutant {
+// candidates are all changes of a scenario's files but the shared ones, valid or not. A file of the scenario's own folder is not shared.
+func candidates(j job, mutantsFile string, shared []string, problems *diag.List) []mutant {
 	var out []mutant
 	seen := map[string]bool{}
+	others := map[string]bool{}
 	for i, f := range j.sources {
 		name := filepath.Base(f.Name)
 		if seen[name] {
 			continue // applied more than once, or beside one of the same name: an edit could not tell which is meant
 		}
 		seen[name] = true
+		if own, err := filepath.Rel(filepath.Dir(mutantsFile), f.Name); err != nil || !filepath.IsLocal(own) {
+			others[name] = true
+			if slices.Contains(shared, name) {
+				continue
+			}
+		}
 		derive := mutate.Rules
 		if i == 0 {
 			derive = mutate.Scenario
@@ -108,6 +115,11 @@ func candidates(j job, problems *diag.List) []mutant {
 		}
 		for _, m := range list {
 			out = append(out, mutant{Name: name + ": " + m.Name, Expect: either, Edits: []edit{{File: name, change: &m}}})
+		}
+	}
+	for _, name := range shared {
+		if !others[name] {
+			problems.Errorf("NO-FILE", diag.Pos{File: mutantsFile}, "shared: the scenario uses no file %s from outside its folder", name)
 		}
 	}
 	return out

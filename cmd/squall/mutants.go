@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +46,8 @@ type mutantFile struct {
 	Mutants []mutant `json:"mutants"`
 	// Unseen are generated mutants that the scenario knowingly cannot notice.
 	Unseen []blindSpot `json:"unseen,omitempty"`
+	// Shared are files that several scenarios use, and of which another one's checks notice every change: none are generated from them here.
+	Shared []string `json:"shared,omitempty"`
 }
 
 // mutantResult is one line of the mutants' index.json.
@@ -65,6 +68,8 @@ type mutantsFlags struct {
 	// generated is the share of the generated mutants that is run, from 0 to 1.
 	generated float64
 	written   bool
+	// only is a part of the names of the mutants to run; all if empty.
+	only string
 }
 
 func newMutantsCommand(env *environment) *cobra.Command {
@@ -77,10 +82,11 @@ not injected), and say whether its checks notice. A mutant is killed when it get
 
 With --generated more are derived from the rules and the timeline: each field removed, each number changed by the smallest step
 that matters, each fault left out. Such a mutant is killed when the scenario does not pass. Changes that are invalid or make no
-difference to the mesh are no mutants. Those that a scenario knowingly cannot notice stand under unseen in its mutants.yaml.
+difference to the mesh are no mutants. Those that a scenario knowingly cannot notice stand under unseen in its mutants.yaml; files
+whose changes another scenario notices stand under shared.
 
 Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not start.`,
-		Example: "  squall mutants scenarios/catalog/retries\n  squall mutants --written=false --generated 1 scenarios/catalog/retries",
+		Example: "  squall mutants scenarios/catalog/retries\n  squall mutants --written=false --generated 1 scenarios/catalog/retries\n  squall mutants --generated 1 --only timeout scenarios/catalog/retry-timeouts",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.list {
@@ -100,6 +106,7 @@ Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not 
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end a mutant that takes longer, as an error; 0 is 3 minutes more than its load")
 	c.Flags().Float64Var(&f.generated, "generated", 0, "share of the generated mutants to run, from 0 to 1, drawn by the seed")
+	c.Flags().StringVar(&f.only, "only", "", "run only mutants whose names contain this")
 	c.Flags().BoolVar(&f.written, "written", true, "run the mutants of mutants.yaml")
 	c.Flags().BoolVar(&f.list, "list", false, "list the mutants and stop")
 	return c
@@ -121,8 +128,21 @@ func loadMutants(env *environment, f mutantsFlags, args []string) (g generation,
 			problems.Add(g.load(env, f, path)...)
 		}
 	}
+	g.keep(f.only)
 	g.interleave()
 	return g, problems.Err()
+}
+
+// keep leaves only the mutants whose names contain a text.
+func (g *generation) keep(text string) {
+	var jobs []job
+	var mutants []mutant
+	for i, m := range g.mutants {
+		if strings.Contains(m.Name, text) {
+			jobs, mutants = append(jobs, g.jobs[i]), append(mutants, m)
+		}
+	}
+	g.jobs, g.mutants = jobs, mutants
 }
 
 // interleave puts the first mutants of all scenarios before their second ones, so that those that run side by side are different: four times
@@ -174,7 +194,7 @@ func (g *generation) load(env *environment, f mutantsFlags, path string) diag.Li
 		}
 	}
 	if f.generated > 0 && !problems.HasErrors() {
-		more, wrong := generate(env, path, f.generated, f.seed, file.Unseen, jobs)
+		more, wrong := generate(env, path, f, file, jobs)
 		problems.Add(wrong...)
 		g.jobs, g.mutants, g.unseen = append(g.jobs, more.jobs...), append(g.mutants, more.mutants...), append(g.unseen, more.unseen...)
 	}

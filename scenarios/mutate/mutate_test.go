@@ -68,7 +68,7 @@ func TestRules(t *testing.T) {
 		"VirtualService/reviews http[0].match removed":                                                   "  http:\n    -                ",
 		"VirtualService/reviews http[0].match[0].headers.end-user.exact is another":                      `exact: "jas'onx"`,
 		"VirtualService/reviews http[0].route[0].destination.subset is v1":                               "        - destination: {host: reviews, subset: v1}",
-		"VirtualService/reviews http[0].route[0].weight is 115":                                          "weight: 115",
+		"VirtualService/reviews http[0].route[0].weight is 19":                                           "weight: 19\n",
 		"VirtualService/reviews http[0].route[1].weight removed":                                         "subset: v1},           }",
 		"VirtualService/reviews http[0].timeout doubled":                                                 "timeout: 600ms",
 		"VirtualService/reviews http[0].timeout halved":                                                  "timeout: 150ms",
@@ -83,7 +83,7 @@ func TestRules(t *testing.T) {
 		"VirtualService/reviews http[0].retries removed":                                                 "timeout: 300ms\n           ",
 		"DestinationRule/reviews trafficPolicy removed":                                                  "  host: reviews\n     ",
 		"VirtualService/reviews http[0].route[1].destination.subset is v2":                               "{destination: {host: reviews, subset: v2}, weight: 10}",
-		"VirtualService/reviews http[0].route[1].weight is 35":                                           "weight: 35}",
+		"VirtualService/reviews http[0].route[1].weight is 48":                                           "weight: 48}",
 		"DestinationRule/reviews trafficPolicy.outlierDetection.consecutive5xxErrors is 6":               "consecutive5xxErrors: 6,",
 		"DestinationRule/reviews trafficPolicy.outlierDetection.consecutive5xxErrors removed":            "{                         splitExternal",
 	} {
@@ -135,6 +135,33 @@ func TestScenario(t *testing.T) {
 		"Scenario timeline[2].scale.replicas is 1",
 		"Scenario timeline[2].unless removed",
 	}, names)
+}
+
+// A step is one that can be told: a share moves by a quarter of the whole, what weighs nothing is nothing to take away, and a time that is lost in
+// the noise, or that says how often to look, becomes ten times as long.
+func TestStepsThatMatter(t *testing.T) {
+	for _, c := range []struct {
+		spec string
+		want []string
+	}{
+		{"http: [{route: [{weight: 80}, {weight: 20}]}]", []string{"http[0].route[0] removed", "http[0].route[0].weight is 24", "http[0].route[1] removed", "http[0].route[1].weight is 65"}},
+		{"http: [{route: [{weight: 100}, {weight: 0}]}]", []string{"http[0].route[0] removed", "http[0].route[1].weight is 33"}},
+		{"http: [{route: [{weight: 5}]}]", nil},
+		{"backoff: 1ms", []string{"backoff is 10ms"}},
+		{"backoff: 25ms", []string{"backoff doubled", "backoff halved"}},
+		{"interval: 10s", []string{"interval is 1m40s"}},
+		{"maxEjectionPercent: 10", []string{"maxEjectionPercent is 35"}},
+		{"maxEjectionPercent: 34", []string{"maxEjectionPercent is 9"}},
+		{"maxEjectionPercent: 100", []string{"maxEjectionPercent is 50"}},
+	} {
+		list, err := mutate.Rules([]byte("{kind: A, metadata: {name: b}, spec: {" + c.spec + "}}"))
+		require.NoError(t, err)
+		var names []string
+		for _, m := range list {
+			names = append(names, strings.TrimPrefix(m.Name, "A/b "))
+		}
+		require.Equal(t, c.want, names, c.spec)
+	}
 }
 
 func TestWhatIsNoYAMLIsSaid(t *testing.T) {

@@ -70,8 +70,13 @@ func (f *file) value(of, path string, n *yaml.Node, subsets []string) {
 	case yaml.SequenceNode:
 		for i, v := range n.Content {
 			at := fmt.Sprintf("%s[%d]", path, i)
-			if start, end, ok := f.text.removeItem(n, i); ok {
+			w := field(v, "weight")
+			rest := weight(n) - weightOf(v)
+			if start, end, ok := f.text.removeItem(n, i); ok && (w == nil || w.Value != "0" || rest == 0) {
 				f.add(of+" "+at+" removed", start, end, f.text.blank(start, end))
+			}
+			if w != nil {
+				f.share(of, at+".weight", w, rest)
 			}
 			f.value(of, at, v, subsets)
 		}

@@ -42,7 +42,7 @@ func changes(key string, n *yaml.Node, subsets []string) []change {
 		return nil
 	}
 	if d, err := time.ParseDuration(n.Value); err == nil && d > 0 {
-		return []change{{"doubled", (2 * d).String()}, {"halved", (d / 2).String()}}
+		return duration(key, d)
 	}
 	if c, ok := words()[key]; ok {
 		for _, to := range c {
@@ -60,6 +60,18 @@ func changes(key string, n *yaml.Node, subsets []string) []change {
 	return nil
 }
 
+// noise is a time that nobody can tell from twice as much on a machine that does other things as well.
+const noise = 20 * time.Millisecond
+
+// duration changes a time: to twice and half of it. One that is no more than noise becomes ten times as long, and so does an interval: how often
+// something is looked at shows in what is looked at only when it is much too seldom.
+func duration(key string, d time.Duration) []change {
+	if d <= noise || key == "interval" {
+		return []change{{"is " + (10 * d).String(), (10 * d).String()}}
+	}
+	return []change{{"doubled", (2 * d).String()}, {"halved", (d / 2).String()}}
+}
+
 // words are the values that a word may be changed to, by key: the first that it is not.
 func words() map[string][]string {
 	return map[string][]string{
@@ -72,7 +84,7 @@ func words() map[string][]string {
 	}
 }
 
-// number changes a number: a weight by a quarter of the whole, a percentage by half or by a quarter of the whole, what counts by one.
+// number changes a number: a percentage by half or by a quarter of the whole, what counts by one. Weights are changed where the others are known.
 func number(key, text string) []change {
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil {
@@ -85,10 +97,13 @@ func number(key, text string) []change {
 	lower := strings.ToLower(key)
 	switch {
 	case key == "weight":
-		return is(v + 25)
+		return nil
 	case key == "value" || strings.HasSuffix(lower, "percent") || strings.HasSuffix(lower, "percentage"):
-		if v > 50 {
+		switch {
+		case v > 50:
 			return is(v / 2)
+		case v > 25:
+			return is(v - 25)
 		}
 		return is(v + 25)
 	case v >= 100 && v < 600 && strings.Contains(lower, "status"), v > 1000:
