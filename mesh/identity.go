@@ -24,7 +24,8 @@ func (i *Identity) serve(ctx context.Context, log *slog.Logger) error {
 	return ca.NewServer(i.Authority, i.Callers, log).Serve(ctx, i.Listener)
 }
 
-// WithoutIdentity reports rules that a mesh without identities cannot keep: it would send in plain text what shall be encrypted.
+// WithoutIdentity reports rules that a mesh without identities cannot keep: it would send in plain text what shall be encrypted,
+// and know nobody whom it shall refuse.
 func WithoutIdentity(s model.Snapshot) diag.List {
 	var out diag.List
 	if s.Trust != nil {
@@ -41,6 +42,11 @@ func WithoutIdentity(s model.Snapshot) diag.List {
 		}
 		if strict {
 			refuse(p.Pos, "mode STRICT")
+		}
+	}
+	for _, a := range s.AuthorizationPolicies.All() {
+		if a.AsksIdentities() {
+			refuse(a.Pos, "a policy about callers' identities")
 		}
 	}
 	for _, d := range s.DestinationRules.All() {

@@ -29,6 +29,24 @@ type AuthorizationPolicy struct {
 // Key is namespace/name.
 func (a *AuthorizationPolicy) Key() string { return a.Namespace + "/" + a.Name }
 
+// AsksIdentities reports whether some rule asks for what is in the peer's certificate.
+func (a *AuthorizationPolicy) AsksIdentities() bool {
+	for _, r := range a.Rules {
+		for _, s := range r.From {
+			if !s.Principals.Empty() || !s.Namespaces.Empty() || !s.ServiceAccounts.Empty() || !s.TrustDomains.Empty() {
+				return true
+			}
+		}
+		for _, c := range r.When {
+			switch c.Key {
+			case "source.principal", "source.namespace", "source.serviceAccount":
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // AuthorizationRule matches a request that one of From, one of To, and all of When match. Empty parts match everything.
 type AuthorizationRule struct {
 	From []AuthorizationSource
