@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"log/slog"
+	"net/http"
 	"time"
 )
 
@@ -27,9 +28,14 @@ type Options struct {
 	Grace time.Duration
 	// Seed seeds the draws of ratings v-faulty and v-delayed; the same seed gives the same sequence of answers.
 	Seed uint64
+	// Call makes the calls of the service; nil makes them over HTTP.
+	Call Caller
 	// Now is the clock of ratings v-unavailable and v-unhealthy. Nil: [time.Now].
 	Now func() time.Time
 }
+
+// Caller makes a call in place of HTTP and gives its whole answer. An error is what breaks off a call, or a time-out.
+type Caller func(target string, header http.Header, timeout time.Duration) (status int, body []byte, err error)
 
 // Timeouts are the durations built into the reference app. Zero means the default of each; tests shorten them.
 type Timeouts struct {

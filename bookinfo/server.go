@@ -76,7 +76,21 @@ func (s *service) handler(build func(*service) (http.Handler, error)) (http.Hand
 	if s.out, err = newOutbound(s.life, s.Env); err != nil {
 		return nil, err
 	}
+	s.out.call = s.Call
 	return build(s)
+}
+
+// Handler gives what a service does with requests, for those who serve it otherwise than Listen does: productpage, details, reviews or
+// ratings.
+func Handler(ctx context.Context, role string, o Options) (http.Handler, error) {
+	build := map[string]func(*service) (http.Handler, error){
+		"details": newDetails, "productpage": newProductPage, "ratings": newRatings, "reviews": newReviews,
+	}[role]
+	if build == nil {
+		return nil, fmt.Errorf("%w: %q has no handler", ErrUnknownRole, role)
+	}
+	o = o.withDefaults()
+	return (&service{Options: o, log: o.logger(role), life: ctx}).handler(build)
 }
 
 // serveHTTP serves until ctx is cancelled; then requests have grace to finish, end ends the calls of those that have

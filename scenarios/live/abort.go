@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
 // errAborted ends a run whose guard rail fired.
 var errAborted = errors.New("a guard rail fired")
-
-// guardPoll is how often guard rails are looked at.
-const guardPoll = 100 * time.Millisecond
 
 // condition is something that must hold for a while.
 type condition struct {
@@ -43,7 +41,7 @@ func (r *runner) guardRails(ctx context.Context) error {
 	if len(rails) == 0 {
 		return nil
 	}
-	tick := time.NewTicker(guardPoll)
+	tick := time.NewTicker(plan.Poll)
 	defer tick.Stop()
 	for {
 		select {

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +70,6 @@ func match(m spec.Match) backend.Match {
 
 func (r *runner) hold(h *spec.Hold) happening {
 	return happening{
-		kind: "hold", what: "hold requests at the backend",
 		begin: func(ctx context.Context) error {
 			return r.each(h.Workload, func(c *backend.Client) error { return c.Hold(ctx, match(h.Match)) })
 		},
@@ -81,14 +79,10 @@ func (r *runner) hold(h *spec.Hold) happening {
 
 func (r *runner) release(s *spec.Release) happening {
 	n := -1
-	what := "release all held requests"
 	if s.Count != nil {
-		n, what = *s.Count, fmt.Sprintf("release %d held requests", *s.Count)
+		n = *s.Count
 	}
-	return happening{
-		kind: "release", what: what,
-		begin: func(ctx context.Context) error { return r.releaseNow(ctx, s.Workload, n) },
-	}
+	return happening{begin: func(ctx context.Context) error { return r.releaseNow(ctx, s.Workload, n) }}
 }
 
 func (r *runner) releaseNow(ctx context.Context, workload string, n int) error {
@@ -100,7 +94,6 @@ func (r *runner) releaseNow(ctx context.Context, workload string, n int) error {
 
 func (r *runner) script(s *spec.Script) happening {
 	rule := backend.Rule{Match: match(s.Match), Workers: s.Workers}
-	var words []string
 	for _, o := range s.Outcomes {
 		end := backend.End(o.End)
 		if o.End == "answer" {
@@ -109,28 +102,9 @@ func (r *runner) script(s *spec.Script) happening {
 		rule.Outcomes = append(rule.Outcomes, backend.Outcome{
 			Status: o.Status, GRPCStatus: o.GRPCStatus, Header: o.Header, Body: o.Body, Delay: time.Duration(o.Delay), End: end,
 		})
-		word := o.End
-		if word == "" || word == "answer" {
-			word = fmt.Sprint(cmp.Or(o.Status, 200))
-		}
-		if o.GRPCStatus > 0 {
-			word = fmt.Sprintf("grpc-status %d", o.GRPCStatus)
-		}
-		if o.Delay > 0 {
-			word += " after " + o.Delay.String()
-		}
-		words = append(words, word)
-	}
-	who := s.Workload
-	if who == "" {
-		who = "every backend"
-	}
-	if s.Workers > 0 {
-		who += fmt.Sprintf(" (workers: %d)", s.Workers)
 	}
 	own := &script{workload: s.Workload, rule: rule}
 	return happening{
-		kind: "script", what: fmt.Sprintf("%s answers %s", who, strings.Join(words, ", then ")),
 		begin: func(ctx context.Context) error {
 			r.teaching.Lock()
 			defer r.teaching.Unlock()

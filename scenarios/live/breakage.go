@@ -1,9 +1,9 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/relay"
@@ -12,12 +12,11 @@ import (
 )
 
 // breakage breaks processes or the network, which the lab itself does and undoes.
-func (r *runner) breakage(index int, f *spec.Fault) happening {
-	b, what := asked(f)
+func (r *runner) breakage(index int, f *spec.Fault, what string) happening {
+	b := asked(f)
 	id := fmt.Sprintf("timeline[%d]", index)
 	var before, after string
 	return happening{
-		kind: "fault", what: what,
 		begin: func(ctx context.Context) (err error) {
 			if b.ControlPlane {
 				r.setDown(true)
@@ -53,54 +52,43 @@ func (r *runner) breakage(index int, f *spec.Fault) happening {
 }
 
 // asked says in the lab's terms what a fault breaks.
-func asked(f *spec.Fault) (b platform.Breakage, what string) {
-	processes := func(verb string, p *spec.Process) *platform.Processes {
-		out := &platform.Processes{Workload: p.Workload, Target: platform.Target(p.Target)}
-		if out.Target == "" {
-			out.Target = platform.App
-		}
-		what = fmt.Sprintf("%s the %s of %s", verb, out.Target, p.Workload)
-		return out
+func asked(f *spec.Fault) (b platform.Breakage) {
+	processes := func(p *spec.Process) *platform.Processes {
+		return &platform.Processes{Workload: p.Workload, Target: cmp.Or(platform.Target(p.Target), platform.App)}
 	}
 	switch {
 	case f.Kill != nil:
-		b.Kill = processes("kill", f.Kill)
+		b.Kill = processes(f.Kill)
 	case f.Pause != nil:
-		b.Pause = processes("pause", f.Pause)
+		b.Pause = processes(f.Pause)
 	case f.ControlPlane != "":
-		b.ControlPlane, what = true, "stop the control plane"
+		b.ControlPlane = true
 	case f.DNS != "":
-		b.DNS, what = true, "questions for names fail"
+		b.DNS = true
 	default:
-		b.Network, what = network(f.NetworkKind())
+		b.Network = network(f.NetworkKind())
 	}
-	return b, what
+	return b
 }
 
-func network(kind string, n *spec.Network) (fault *platform.NetworkFault, what string) {
-	pair := platform.Pair{From: n.From, To: n.To}
+func network(kind string, n *spec.Network) *platform.NetworkFault {
 	f := relay.Fault{}
 	loss := 0.0
 	switch kind {
 	case "latency":
 		f.Latency, f.Jitter = n.Fixed.D(), n.Jitter.D()
-		what = fmt.Sprintf("latency of %s between %s", n.Fixed, pair)
 	case "bandwidth":
 		f.Bandwidth = int64(n.Rate)
-		what = fmt.Sprintf("no more than %s between %s", n.Rate, pair)
 	case "stall":
 		f.Stall = true
-		what = "stall the network between " + pair.String()
 	case "reset":
 		f.Reset = true
-		what = "reset connections between " + pair.String()
 	case "partition":
-		loss, what = 100, "no packet passes between "+pair.String()
+		loss = 100
 	case "loss":
 		loss = *n.Percent
-		what = fmt.Sprintf("%g %% of the packets between %s get lost", loss, pair)
 	}
-	return &platform.NetworkFault{Pair: pair, Fault: f, Loss: loss}, what
+	return &platform.NetworkFault{Pair: platform.Pair{From: n.From, To: n.To}, Fault: f, Loss: loss}
 }
 
 // relayed lists the pairs of workloads whose network some fault of the timeline breaks.
@@ -116,10 +104,9 @@ func relayed(items []spec.Item) []platform.Pair {
 
 // restart kills processes and starts them again at once.
 func (r *runner) restart(index int, p *spec.Process) happening {
-	h := r.breakage(index, &spec.Fault{Kill: p})
+	h := r.breakage(index, &spec.Fault{Kill: p}, "")
 	kill, revive := h.begin, h.end
 	return happening{
-		kind: "restart", what: strings.Replace(h.what, "kill", "restart", 1),
 		begin: func(ctx context.Context) error {
 			if err := kill(ctx); err != nil {
 				return err

@@ -3,13 +3,11 @@ package live
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
@@ -17,12 +15,12 @@ import (
 // declareFaults puts the rules of all delays and aborts into the routes, switched off, so that arming one changes no route.
 func (r *runner) declareFaults(ctx context.Context) error {
 	for i, item := range r.file.Spec.Timeline {
-		f := leased(item.Fault)
+		f := plan.Leased(item.Fault)
 		if f == nil {
 			continue
 		}
 		if r.slots >= model.LeaseSlots {
-			return fmt.Errorf("%s: a scenario has room for %d delays and aborts", r.file.Where(where(i)), model.LeaseSlots)
+			return fmt.Errorf("%s: a scenario has room for %d delays and aborts", r.file.Where(plan.Where(i)), model.LeaseSlots)
 		}
 		f.ID, f.Slot = fmt.Sprintf("timeline[%d]", i), i
 		if _, err := r.lab.Client().SetLease(ctx, r.slots, f); err != nil {
@@ -37,69 +35,25 @@ func (r *runner) declareFaults(ctx context.Context) error {
 func (r *runner) slotOf(index int) int {
 	n := 0
 	for _, item := range r.file.Spec.Timeline[:index] {
-		if leased(item.Fault) != nil {
+		if plan.Leased(item.Fault) != nil {
 			n++
 		}
 	}
 	return n
 }
 
-// leased gives the fault that a lease carries, or nil for other faults.
-func leased(f *spec.Fault) *model.LeasedFault {
-	if f == nil {
-		return nil
+func (r *runner) fault(index int, f *spec.Fault, what string) happening {
+	if plan.Leased(f) != nil {
+		return r.leasedFault(r.slotOf(index), f, what)
 	}
-	h := f.Delay
-	if h == nil {
-		h = f.Abort
-	}
-	if h == nil {
-		return nil
-	}
-	percent := 100.0
-	if h.Percent != nil {
-		percent = *h.Percent
-	}
-	out := &model.LeasedFault{Host: hostOf(h.To)}
-	if h.From != "" {
-		out.From = map[string]string{"app": h.From}
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.Headers)) {
-		out.Headers = append(out.Headers, model.NamedMatch{Name: name, StringMatch: model.StringMatch{Kind: model.Exact, Value: h.Headers[name]}})
-	}
-	if f.Delay != nil {
-		out.Delay = &model.Delay{Fixed: h.Fixed.D(), Percent: percent}
-	} else {
-		out.Abort = &model.Abort{HTTPStatus: h.Status, GRPCStatus: h.GRPCStatus, Percent: percent}
-	}
-	return out
+	return r.breakage(index, f, what)
 }
 
-// hostOf gives the full name of a service of the default namespace.
-func hostOf(name string) string {
-	switch strings.Count(name, ".") {
-	case 0:
-		return name + ".default.svc.cluster.local"
-	case 1:
-		return name + ".svc.cluster.local"
-	}
-	return name
-}
-
-func (r *runner) fault(index int, f *spec.Fault) happening {
-	if leased(f) != nil {
-		return r.leasedFault(r.slotOf(index), f)
-	}
-	return r.breakage(index, f)
-}
-
-func (r *runner) leasedFault(slot int, f *spec.Fault) happening {
-	rule := leased(f)
-	what, flag := "", ""
+func (r *runner) leasedFault(slot int, f *spec.Fault, what string) happening {
+	rule := plan.Leased(f)
+	flag := "FI"
 	if rule.Delay != nil {
-		what, flag = fmt.Sprintf("delay calls to %s by %s", f.Delay.To, rule.Delay.Fixed), "DI"
-	} else {
-		what, flag = fmt.Sprintf("abort calls to %s with %d", f.Abort.To, rule.Abort.HTTPStatus), "FI"
+		flag = "DI"
 	}
 	arm := func(ctx context.Context, on bool) error {
 		armed := *rule
@@ -110,7 +64,6 @@ func (r *runner) leasedFault(slot int, f *spec.Fault) happening {
 	var stop context.CancelFunc
 	renewed := make(chan error, 1)
 	return happening{
-		kind: "fault", what: what,
 		begin: func(ctx context.Context) error {
 			if err := arm(ctx, true); err != nil {
 				return err

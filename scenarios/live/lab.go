@@ -12,6 +12,7 @@ import (
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
@@ -81,7 +82,7 @@ func Refused(f *spec.File, info platform.Info) diag.List {
 		if kind == "" || kind == "dns" && info.Names || kind != "dns" && info.Packets {
 			continue
 		}
-		problems.Errorf("NEEDS-PODS", f.Where(where(i)), "a lab on %s cannot have a %s: it does not rule its network", info.Form, kind)
+		problems.Errorf("NEEDS-PODS", f.Where(plan.Where(i)), "a lab on %s cannot have a %s: it does not rule its network", info.Form, kind)
 		problems.Hint("use --platform pods, where the system allows it (squall doctor)")
 	}
 	if !info.Identity {
@@ -109,7 +110,7 @@ func needsIdentity(f *spec.File) diag.List {
 func Attachable(f *spec.File) diag.List {
 	var problems diag.List
 	for i, item := range f.Spec.Timeline {
-		at := f.Where(where(i))
+		at := f.Where(plan.Where(i))
 		switch {
 		case item.Scale != nil:
 			problems.Errorf("NOT-ATTACHED", at, "Deployments are scaled only in a mesh of the run's own: run it without --attach")

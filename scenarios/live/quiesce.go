@@ -3,16 +3,15 @@ package live
 import (
 	"context"
 	"time"
-)
 
-// quiesceTime bounds how long a change waits for requests of the phase before it.
-const quiesceTime = time.Second
+	"github.com/squallmesh/squall/scenarios/plan"
+)
 
 // quiesce waits until the requests that were due before a time (from t = 0) have ended, so that a change that comes now
 // does not reach into the phase that they belong to. Requests that take longer than the bound are not waited for: they
 // are what the scenario is about.
 func (r *runner) quiesce(ctx context.Context, before time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, quiesceTime)
+	ctx, cancel := context.WithTimeout(ctx, plan.Quiesce)
 	defer cancel()
 	_ = r.answered(ctx, before) // what is not in time is left
 }
@@ -38,10 +37,7 @@ func (r *runner) answered(ctx context.Context, before time.Duration) error {
 func (r *runner) dueBefore(before time.Duration) int {
 	n := uint64(0)
 	for i, l := range r.loads {
-		at := r.file.Spec.Load[i].At.D()
-		if at == 0 {
-			at = -r.run.Warmup
-		}
+		at := plan.Start(r.file, r.file.Spec.Load[i])
 		if before > at {
 			n += l.Pacer.Hits(min(before-at, l.Duration))
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
+	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
@@ -54,8 +55,6 @@ type Options struct {
 const (
 	startTimeout  = 60 * time.Second
 	settleTimeout = 5 * time.Second
-	// guard ends a phase a little before what ends it, so that requests at its edge have it whole.
-	guard = 100 * time.Millisecond
 )
 
 // runner is one run in progress.
@@ -163,14 +162,11 @@ func (r *runner) addWorkloads(list []*platform.Instance) {
 	}
 }
 
-// lead is how long before the first request everything else is ready: logins happen in it.
-const lead = 300 * time.Millisecond
-
 // drive runs loads and timeline side by side. A lab that breaks ends both.
 func (r *runner) drive(ctx context.Context) error {
 	// In the record's precision, but with the clock that no correction of the time of day moves.
 	now := time.Now()
-	r.t0 = now.Add(lead + r.run.Warmup - now.Sub(now.Truncate(record.Precision)))
+	r.t0 = now.Add(plan.Lead + r.run.Warmup - now.Sub(now.Truncate(record.Precision)))
 	r.run.Start = r.t0.Round(0)
 	if err := r.openRecord(); err != nil {
 		return err
@@ -180,10 +176,7 @@ func (r *runner) drive(ctx context.Context) error {
 	var loads errgroup.Group
 	byStart := map[time.Duration][]loadgen.Load{}
 	for i, l := range r.loads {
-		at := r.file.Spec.Load[i].At.D()
-		if at == 0 {
-			at = -r.run.Warmup
-		}
+		at := plan.Start(r.file, r.file.Spec.Load[i])
 		byStart[at] = append(byStart[at], l)
 	}
 	for at, list := range byStart {

@@ -4,20 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
 
-// drainTime bounds how long an instance that is scaled away may take over the requests that it has.
-const drainTime = 10 * time.Second
-
 func (r *runner) scale(s *spec.Scale, lasts bool) happening {
 	before, now := 0, 0
 	h := happening{
-		kind: "scale", what: fmt.Sprintf("scale %s to %d", s.Workload, s.Replicas),
 		begin: func(ctx context.Context) error {
 			before = len(r.own.Replicas(s.Workload))
 			err := r.scaleTo(ctx, s.Workload, s.Replicas)
@@ -52,7 +48,7 @@ func (r *runner) scaleTo(ctx context.Context, owner string, replicas int) error 
 
 // drain waits until instances have nothing to do any more and all of it is logged. What takes too long is cut off, and said.
 func (r *runner) drain(ctx context.Context, list []*platform.Instance) {
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	ctx, cancel := context.WithTimeout(ctx, plan.Drain)
 	defer cancel()
 	busy := until(ctx, func(ctx context.Context) string {
 		what, _ := r.busy(ctx, list)

@@ -3,11 +3,14 @@ package live
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/scenarios/plan"
+	"github.com/squallmesh/squall/scenarios/query"
 )
 
 // settlePoll is how often proxies are asked whether they are done.
@@ -131,5 +134,5 @@ func (r *runner) collect(ctx context.Context) error {
 		}
 		e.Evidence, e.Missing = h.evidence(*e)
 	}
-	return r.query(ctx)
+	return query.Answer(ctx, r.run, query.Options{Dir: filepath.Join(r.opts.Dir, "metrics"), Lead: plan.Lead, End: r.file.End()})
 }

@@ -1,17 +1,15 @@
 package live
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
@@ -28,11 +26,6 @@ type happening struct {
 // timeline does what the scenario says, each item at its time. A phase begins when its item is effective.
 func (r *runner) timeline(ctx context.Context) error {
 	items := r.file.Spec.Timeline
-	order := make([]int, len(items))
-	for i := range items {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(items[a].At, items[b].At) })
 	r.run.Events = make([]record.Event, len(items))
 	for i, item := range items {
 		r.happenings = append(r.happenings, r.happening(i, item))
@@ -42,7 +35,7 @@ func (r *runner) timeline(ctx context.Context) error {
 	}
 	r.book.start(ctx)
 	g, during := errgroup.WithContext(ctx)
-	for _, i := range order {
+	for _, i := range plan.Order(items) {
 		item := items[i]
 		if err := r.sleepUntil(during, item.At.D()); err != nil {
 			break
@@ -70,7 +63,7 @@ func (r *runner) timeline(ctx context.Context) error {
 // onceTrue lets an item happen as soon as its condition holds, and not at all if it never does.
 func (r *runner) onceTrue(ctx context.Context, g *errgroup.Group, i int, item spec.Item) error {
 	watch := condition{Condition: *item.When}
-	tick := time.NewTicker(guardPoll)
+	tick := time.NewTicker(plan.Poll)
 	defer tick.Stop()
 	for r.since() < r.file.End() {
 		select {
@@ -106,7 +99,7 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 	}
 	r.turn.Lock()
 	defer r.turn.Unlock()
-	cut := at - guard
+	cut := at - plan.Guard
 	r.quiesce(ctx, cut)
 	r.book.change(ctx, item.Name, cut)
 	h := r.happenings[i]
@@ -114,7 +107,7 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 	began := r.since()
 	if h.begin != nil {
 		if err := h.begin(ctx); err != nil {
-			return fmt.Errorf("%s: %s at %s: %w", r.file.Where(where(i)), h.what, at, err)
+			return fmt.Errorf("%s: %s at %s: %w", r.file.Where(plan.Where(i)), h.what, at, err)
 		}
 	}
 	e.At = r.since()
@@ -122,7 +115,7 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 	r.run.Events[i] = e
 	r.progress("  %6.1fs  %s", e.At.Seconds(), h.what)
 	r.book.begin(ctx, item.Name, e.At, item.For == 0)
-	until := r.until(item, at)
+	until := plan.Until(r.file, item, at)
 	if until == 0 {
 		return nil
 	}
@@ -131,14 +124,14 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 			return err
 		}
 		if item.Hold == nil {
-			r.quiesce(ctx, until-guard)
+			r.quiesce(ctx, until-plan.Guard)
 		}
 		if item.For > 0 {
-			r.book.end(ctx, item.Name, min(r.file.End(), until-guard))
+			r.book.end(ctx, item.Name, min(r.file.End(), until-plan.Guard))
 		}
 		if h.end != nil {
 			if err := h.end(ctx); err != nil {
-				return fmt.Errorf("%s: the end of %s: %w", r.file.Where(where(i)), h.what, err)
+				return fmt.Errorf("%s: the end of %s: %w", r.file.Where(plan.Where(i)), h.what, err)
 			}
 		}
 		over := r.since()
@@ -152,35 +145,20 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 	return nil
 }
 
-// where is the path of a timeline item in the scenario's file.
-func where(i int) string { return fmt.Sprintf("spec.timeline[%d]", i) }
-
-// until is when the effect of an item that happened at a time ends, or 0 if it does not: a fault or a hold without a time of its
-// own lasts to the end of the load.
-func (r *runner) until(item spec.Item, at time.Duration) time.Duration {
-	switch {
-	case item.For > 0:
-		return at + item.For.D()
-	case item.Fault != nil, item.Hold != nil:
-		return r.file.End()
-	}
-	return 0
+func (r *runner) happening(i int, item spec.Item) happening {
+	h := r.action(i, item)
+	h.kind, h.what = plan.Words(item, r.file.Items[i])
+	return h
 }
 
-func (r *runner) happening(i int, item spec.Item) happening {
+// action is what an item does, without its words.
+func (r *runner) action(i int, item spec.Item) happening {
 	switch {
 	case item.Fault != nil:
-		return r.fault(i, item.Fault)
+		_, what := plan.Words(item, nil)
+		return r.fault(i, item.Fault, what)
 	case item.Apply != nil:
-		files := r.file.Items[i]
-		var names []string
-		for _, f := range files {
-			names = append(names, f.Name)
-		}
-		return happening{
-			kind: "apply", what: "apply " + strings.Join(names, ", "),
-			begin: func(ctx context.Context) error { return r.apply(ctx, files) },
-		}
+		return happening{begin: func(ctx context.Context) error { return r.apply(ctx, r.file.Items[i]) }}
 	case item.Delete != nil:
 		return r.delete(item.Delete)
 	case item.Hold != nil:
@@ -194,7 +172,7 @@ func (r *runner) happening(i int, item spec.Item) happening {
 	case item.Restart != nil:
 		return r.restart(i, item.Restart)
 	}
-	return happening{kind: "phase", what: "phase " + item.Name}
+	return happening{}
 }
 
 func (r *runner) apply(ctx context.Context, files []config.File) error {
@@ -214,7 +192,6 @@ func (r *runner) apply(ctx context.Context, files []config.File) error {
 }
 
 func (r *runner) delete(refs []spec.Ref) happening {
-	var names []string
 	var list []mesh.Reference
 	for _, ref := range refs {
 		ns := ref.Namespace
@@ -222,10 +199,8 @@ func (r *runner) delete(refs []spec.Ref) happening {
 			ns = config.DefaultNamespace
 		}
 		list = append(list, mesh.Reference{Kind: ref.Kind, Namespace: ns, Name: ref.Name})
-		names = append(names, ref.Kind+" "+ref.Name)
 	}
 	return happening{
-		kind: "delete", what: "delete " + strings.Join(names, ", "),
 		begin: func(ctx context.Context) error {
 			_, err := r.lab.Client().Apply(ctx, mesh.ApplyRequest{Remove: list})
 			return err

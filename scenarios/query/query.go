@@ -1,11 +1,11 @@
-package live
+// Package query answers the checks of a run that ask its metrics.
+package query
 
 import (
 	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,33 +19,41 @@ import (
 // grid is how often series are sampled besides the edges of phases, for queries that look at values in between.
 const grid = time.Second
 
-// query answers the checks that ask the metrics. Series are made from the access logs after the run: each begins at 0 and
+// Options say when series of a run are sampled.
+type Options struct {
+	// Dir takes the series; it is empty.
+	Dir string
+	// Lead is how long before the first request the series begin, End when the load is over, from t = 0.
+	Lead, End time.Duration
+}
+
+// Answer answers the checks that ask the metrics. Series are made from the access logs after the run: each begins at 0 and
 // has a sample at both edges of each phase, and a call counts in the phase of the request that caused it.
-func (r *runner) query(ctx context.Context) error {
+func Answer(ctx context.Context, run *record.Run, o Options) error {
 	asks := false
-	for _, c := range r.file.Spec.Checks {
+	for _, c := range run.Scenario.Spec.Checks {
 		asks = asks || c.PromQL != ""
 	}
 	if !asks {
 		return nil
 	}
-	store, err := promql.Open(filepath.Join(r.opts.Dir, "metrics"), promql.Options{})
+	store, err := promql.Open(o.Dir, promql.Options{})
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	defer func() { _ = store.Close() }()
-	if err := r.fill(store); err != nil {
+	if err := fill(store, run, o); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	r.run.PromQL = map[int]record.QueryResult{}
-	for i, c := range r.file.Spec.Checks {
+	run.PromQL = map[int]record.QueryResult{}
+	for i, c := range run.Scenario.Spec.Checks {
 		if c.PromQL == "" {
 			continue
 		}
 		res := record.QueryResult{Query: c.PromQL}
-		if p, ok := r.run.Phase(c.Phase); !ok {
+		if p, ok := run.Phase(c.Phase); !ok {
 			res.Error = fmt.Sprintf("there was no phase %q", c.Phase)
-		} else if v, err := store.Phase(ctx, c.PromQL, r.t0.Add(p.From), r.t0.Add(p.To)); err != nil {
+		} else if v, err := store.Phase(ctx, c.PromQL, run.Start.Add(p.From), run.Start.Add(p.To)); err != nil {
 			res.Error = err.Error()
 		} else {
 			for _, s := range v.Series {
@@ -58,13 +66,13 @@ func (r *runner) query(ctx context.Context) error {
 				}
 			}
 		}
-		r.run.PromQL[i] = res
+		run.PromQL[i] = res
 	}
 	return nil
 }
 
 // fill makes the series.
-func (r *runner) fill(store *promql.Store) error {
+func fill(store *promql.Store, run *record.Run, o Options) error {
 	peer := func(w record.Workload) istio.Peer {
 		return istio.Peer{
 			Workload: w.Owner, Namespace: w.Namespace, App: w.Labels["app"], Version: w.Labels["version"],
@@ -73,24 +81,24 @@ func (r *runner) fill(store *promql.Store) error {
 	}
 	metrics := istio.New(istio.Options{
 		Peers: func(address string) (istio.Peer, bool) {
-			w, ok := r.run.WorkloadAt(address)
+			w, ok := run.WorkloadAt(address)
 			return peer(w), ok
 		},
 		Proxies: func(node string) (istio.Peer, bool) {
-			w, ok := r.run.WorkloadOf(node)
+			w, ok := run.WorkloadOf(node)
 			return peer(w), ok
 		},
 	})
 	scheduled := map[string]time.Time{}
-	for _, res := range r.run.Results {
+	for _, res := range run.Results {
 		scheduled[res.TraceID] = res.Scheduled
 	}
 	type counted struct {
 		at  time.Time
 		hop telemetry.Hop
 	}
-	hops := make([]counted, 0, len(r.run.Hops))
-	for _, h := range r.run.Hops {
+	hops := make([]counted, 0, len(run.Hops))
+	for _, h := range run.Hops {
 		at, ok := scheduled[h.TraceID]
 		if !ok {
 			at = h.Time
@@ -100,17 +108,17 @@ func (r *runner) fill(store *promql.Store) error {
 	}
 	slices.SortStableFunc(hops, func(a, b counted) int { return a.at.Compare(b.at) })
 
-	edges := []time.Duration{-r.run.Warmup - lead}
-	for at := time.Duration(0); at <= r.file.End(); at += grid {
+	edges := []time.Duration{-run.Warmup - o.Lead}
+	for at := time.Duration(0); at <= o.End; at += grid {
 		edges = append(edges, at)
 	}
-	for _, p := range r.run.Phases {
+	for _, p := range run.Phases {
 		edges = append(edges, p.From, p.To)
 	}
 	slices.SortFunc(edges, func(a, b time.Duration) int { return cmp.Compare(a, b) })
 	n, last := 0, time.Time{}
 	for _, e := range edges {
-		at := r.t0.Add(e)
+		at := run.Start.Add(e)
 		for ; n < len(hops) && hops[n].at.Before(at); n++ {
 			metrics.Add(hops[n].hop)
 		}

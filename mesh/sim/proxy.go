@@ -1,0 +1,162 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/model/match"
+)
+
+// proxy is one Envoy.
+type proxy struct {
+	mesh     *Mesh
+	id       string
+	kind     model.ProxyKind
+	workload *model.Workload
+	// app behind a sidecar; nil of a gateway.
+	app *app
+	// down: its process is gone. gone: it has left the mesh.
+	down, gone bool
+
+	routes   map[messageID]*resolved
+	tcp      map[uint32]*resolved
+	inbounds map[uint32]*resolved
+	clusters map[string]*cluster
+	order    []*cluster // of clusters, in the order in which they were first used
+	stats    map[string]*clusterStats
+	// outboundStats and inboundStats are those of its connection managers.
+	outboundStats, inboundStats httpStats
+	draws    draws
+}
+
+// draws are a proxy's streams of random numbers, one for each purpose, made when they are first used.
+type draws struct {
+	p                                *proxy
+	routes, faults, backoffs, copies *rand.Rand
+}
+
+func (d *draws) of(r **rand.Rand, purpose string) *rand.Rand {
+	if *r == nil {
+		*r = d.p.mesh.random(purpose + "/" + d.p.id)
+	}
+	return *r
+}
+
+func (d *draws) route() *rand.Rand   { return d.of(&d.routes, "route") }
+func (d *draws) fault() *rand.Rand   { return d.of(&d.faults, "fault") }
+func (d *draws) backoff() *rand.Rand { return d.of(&d.backoffs, "backoff") }
+func (d *draws) mirror() *rand.Rand  { return d.of(&d.copies, "mirror") }
+
+// Apply makes the proxies obey a snapshot, at once. Proxies are known by their ids: new ones come, missing ones go.
+func (m *Mesh) Apply(snap model.Snapshot, proxies []*model.Proxy) {
+	faults := m.snap.Faults
+	m.snap = snap
+	m.snap.Faults = faults
+	seen := map[string]bool{}
+	for _, x := range proxies {
+		seen[x.ID] = true
+		p := m.byID[x.ID]
+		if p == nil {
+			p = &proxy{
+				mesh: m, id: x.ID, kind: x.Kind, inbounds: map[uint32]*resolved{},
+				clusters: map[string]*cluster{}, stats: map[string]*clusterStats{},
+			}
+			p.draws.p = p
+			m.byID[x.ID] = p
+			m.proxies = append(m.proxies, p)
+		}
+		p.workload = x.Workload
+		if p.kind == model.Sidecar {
+			m.byPlace[x.Workload.Address] = p
+			if p.app == nil {
+				p.app = m.appOf(x.Workload.Key())
+				p.app.proxy = p
+			}
+		}
+	}
+	for _, p := range m.proxies {
+		if !seen[p.id] && !p.gone {
+			p.gone = true
+			m.kill(p)
+			if p.app != nil {
+				m.killApp(p.app)
+			}
+		}
+	}
+	m.forgetRoutes()
+	for _, p := range m.proxies {
+		if !p.gone {
+			p.update()
+		}
+	}
+}
+
+// SetFaults sets the faults of the scenario on a host: those in the list that are armed are injected.
+func (m *Mesh) SetFaults(host string, list []*model.LeasedFault) {
+	m.snap.Faults = m.snap.Faults.Set(host, &model.LeasedFaults{List: list})
+	m.forgetRoutes()
+}
+
+func (m *Mesh) forgetRoutes() {
+	m.domains = map[string]map[string]hostPort{}
+	m.matchers = map[*model.HTTPMatch]*match.Matcher{}
+	for _, p := range m.proxies {
+		p.routes, p.tcp = map[messageID]*resolved{}, map[uint32]*resolved{}
+	}
+}
+
+// Proxy gives the id of the proxy of a workload, by the name of the instance or else the first of its Deployment.
+func (m *Mesh) Proxy(workload string) (string, bool) {
+	for _, same := range []func(*proxy) bool{
+		func(p *proxy) bool { return p.workload.Name == workload },
+		func(p *proxy) bool { return p.workload.Owner == workload },
+	} {
+		for _, p := range m.proxies {
+			if !p.gone && same(p) {
+				return p.id, true
+			}
+		}
+	}
+	return "", false
+}
+
+// inbound is what a sidecar does with requests to one of the ports at which it accepts for its app.
+func (p *proxy) inbound(port uint32) *resolved {
+	if r := p.inbounds[port]; r != nil {
+		return r
+	}
+	i := slices.IndexFunc(p.workload.Inbound, func(in model.Inbound) bool { return in.Listen.Port == port })
+	if i < 0 {
+		return nil
+	}
+	in := p.workload.Inbound[i]
+	c := p.inboundCluster(in.App.Port)
+	r := &resolved{
+		name: "default", operation: fmt.Sprintf("%s:%d/*", in.Host, in.Port), total: 1,
+		choices: []choice{{weight: 1, name: c.name, cluster: c}}, retry: resetBeforeRequest(),
+	}
+	p.inbounds[port] = r
+	return r
+}
+
+// appAddress is where the app listens on a port.
+func (p *proxy) appAddress(port uint32) string {
+	for _, in := range p.workload.Inbound {
+		if in.App.Port == port {
+			return in.App.Address
+		}
+	}
+	return p.workload.Address
+}
+
+// cutPort parts an address from its port.
+func cutPort(address string) (host, port string, found bool) {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 {
+		return address, "", false
+	}
+	return address[:i], address[i+1:], true
+}

@@ -1,0 +1,38 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/squallmesh/squall/mesh/sim/dist"
+)
+
+// Times are what takes time besides the work that a scenario states.
+type Times struct {
+	// Client is the way between a load and the proxy that takes it, one way.
+	Client time.Duration
+	// Network is the way between two proxies, one way; a connection takes a round trip to open.
+	Network time.Duration
+	// Local is the way between an app and its sidecar, one way.
+	Local time.Duration
+	// Proxy is what a proxy needs for a request, and again for its answer.
+	Proxy time.Duration
+	// Work is what an app computes for a request, before its first call or its answer.
+	Work dist.Distribution
+	// Crossing is what an ejection needs from the worker that saw the failure to the main thread and back.
+	Crossing time.Duration
+}
+
+// DefaultTimes are round numbers of the size that processes on one idle machine have. They are no measurement of any machine.
+func DefaultTimes() Times {
+	work, err := dist.LogNormal(300*time.Microsecond, .5)
+	if err != nil {
+		panic(err)
+	}
+	return Times{
+		Client: 50 * time.Microsecond, Network: 50 * time.Microsecond, Local: 25 * time.Microsecond, Proxy: 100 * time.Microsecond,
+		Work: work, Crossing: 100 * time.Microsecond,
+	}
+}
+
+// NoTimes is a mesh in which nothing takes time but what apps are told: for comparing with theory.
+func NoTimes() Times { return Times{} }
