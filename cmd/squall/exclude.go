@@ -18,19 +18,19 @@ type exclusion struct {
 
 // possible leaves out the scenarios of folders that a platform refuses: they do not count. One that was named by itself is an error,
 // and so is a folder of which nothing is left.
-func possible(env *environment, form platform.Form, jobs []job) (left []job, out []exclusion, err error) {
+func possible(env *environment, refused func(job) diag.List, jobs []job) (left []job, out []exclusion, err error) {
 	var problems diag.List
 	for _, j := range jobs {
-		refused := live.Refused(j.file, form.Info())
+		problem := refused(j)
 		switch {
-		case len(refused) == 0:
+		case len(problem) == 0:
 			left = append(left, j)
 		case j.among:
-			first := refused[0]
+			first := problem[0]
 			out = append(out, exclusion{Name: j.file.Metadata.Name, At: first.Pos.String(), Reason: first.Message})
 			_, _ = fmt.Fprintf(env.stderr, "%s is left out: %s\n", j.file.Metadata.Name, first)
 		default:
-			problems.Add(refused...)
+			problems.Add(problem...)
 		}
 	}
 	if len(left) == 0 && len(out) > 0 {
@@ -38,3 +38,6 @@ func possible(env *environment, form platform.Form, jobs []job) (left []job, out
 	}
 	return left, out, problems.Err()
 }
+
+// refusedLive says what a lab of a form cannot have.
+func refusedLive(form platform.Form, j job) diag.List { return live.Refused(j.file, form.Info()) }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
+	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/scenarios/assert"
 	"github.com/squallmesh/squall/scenarios/mutate"
@@ -89,7 +90,10 @@ Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not 
 		Example: "  squall mutants scenarios/catalog/retries\n  squall mutants --written=false --generated 1 scenarios/catalog/retries\n  squall mutants --generated 1 --only timeout scenarios/catalog/retry-timeouts",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if f.list {
+			if err := f.checkSim(c); err != nil {
+				return err
+			}
+			if f.list || f.sim {
 				return runMutants(c.Context(), env, f, args)
 			}
 			return onPlatform(c.Context(), env, f.platform, nil, func(form platform.Form) error {
@@ -101,6 +105,7 @@ Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not 
 	c.Flags().StringVar(&f.out, "out", "", "folder for index.json and unseen.json; none are written without it")
 	platformFlag(c, &f.platform)
 	nodeImageFlag(c, &f.nodeImage)
+	simFlag(c, &f.sim)
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of ids, random pacing and the draw of generated mutants")
 	c.Flags().IntVar(&f.parallel, "parallel", 1, "so many meshes side by side")
@@ -225,8 +230,10 @@ func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []st
 		}
 		return nil
 	}
-	b, err := findEnvoy(ctx, env, f.envoy)
-	if err != nil {
+	var b envoy.Binary
+	if f.sim {
+		g.onlySimulated(env)
+	} else if b, err = findEnvoy(ctx, env, f.envoy); err != nil {
 		return err
 	}
 	quiet := *env

@@ -53,6 +53,8 @@ type runFlags struct {
 	// form is what labs stand on; of kind, the cluster.
 	form platform.Form
 	kind *kind.Platform
+	// sim runs in virtual time.
+	sim bool
 	// excluded are the scenarios that the platform refuses.
 	excluded []exclusion
 	// host is the socket of the lab to which runs attach.
@@ -78,7 +80,10 @@ In a workflow of GitHub (GITHUB_ACTIONS=true) what did not pass is annotated at 
 		Example: "  squall run scenarios/catalog/baseline\n  squall run --out out/mine my-scenario.yaml",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if f.list || f.dryRun || f.attach {
+			if err := f.checkSim(c); err != nil {
+				return err
+			}
+			if f.list || f.dryRun || f.attach || f.sim {
 				return runScenarios(c.Context(), env, f, args)
 			}
 			return onPlatform(c.Context(), env, f.platform, nil, func(form platform.Form) error {
@@ -104,6 +109,7 @@ In a workflow of GitHub (GITHUB_ACTIONS=true) what did not pass is annotated at 
 	platformFlag(c, &f.platform)
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave the mesh up after the verdict, until Ctrl-C, to look at it; for one scenario")
 	nodeImageFlag(c, &f.nodeImage)
+	simFlag(c, &f.sim)
 	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
 	return c
 }
@@ -153,12 +159,14 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 		return err
 	}
 	f.host = host
-	if jobs, f.excluded, err = possible(env, f.form, jobs); err != nil {
+	if jobs, f.excluded, err = possible(env, f.refused, jobs); err != nil {
 		return invalid(err)
 	}
-	b, err := findEnvoy(ctx, env, f.envoy)
-	if err != nil {
-		return err
+	var b envoy.Binary
+	if !f.sim {
+		if b, err = findEnvoy(ctx, env, f.envoy); err != nil {
+			return err
+		}
 	}
 	var other envoy.Binary
 	if f.compareEnvoy != "" {
@@ -283,6 +291,9 @@ func runJobs(
 
 // runJob runs one scenario and judges it.
 func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j job) *record.Run {
+	if f.sim {
+		return runVirtual(ctx, env, f, j)
+	}
 	limit := f.timeout
 	if limit == 0 {
 		limit = j.file.End() + 3*time.Minute

@@ -77,8 +77,8 @@ type Mesh struct {
 	calls    []func()
 	spare    []uint32
 
-	// active is how many visits are under way.
-	active   int
+	// active is how many visits are under way, flowing how many streams.
+	active, flowing int
 	breaks   []*pairFault
 	traces   uint64
 	ports    uint32
@@ -110,6 +110,19 @@ func (m *Mesh) Events() uint64 { return m.kernel.Fired() }
 
 // Visits is how many requests of loads are under way.
 func (m *Mesh) Visits() int { return m.active }
+
+// Streams is how many requests proxies have under way, also those whose callers have left.
+func (m *Mesh) Streams() int { return m.flowing }
+
+// Busy is how many requests a proxy has under way.
+func (m *Mesh) Busy(id string) (n int) {
+	for _, s := range m.streams.all {
+		if s.refs >= 0 && !s.over && s.proxy.id == id {
+			n++
+		}
+	}
+	return n
+}
 
 // At calls f at a time that is not before Now.
 func (m *Mesh) At(t time.Duration, f func()) {

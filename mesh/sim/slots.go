@@ -10,6 +10,9 @@ type slot struct {
 
 func (s *slot) self() *slot { return s }
 
+// idle is the refs of a thing that is free.
+const idle = -1
+
 // slotted is a thing with a slot.
 type slotted[T any] interface {
 	*T
@@ -34,7 +37,7 @@ func take[T any, P slotted[T]](p *pool[T]) *T {
 		fresh := make([]T, chunk)
 		for i := range fresh {
 			x := &fresh[chunk-1-i]
-			P(x).self().id = uint32(len(p.all))
+			*P(x).self() = slot{id: uint32(len(p.all)), refs: idle}
 			p.all = append(p.all, x)
 			p.free = append(p.free, x)
 		}
@@ -48,7 +51,7 @@ func take[T any, P slotted[T]](p *pool[T]) *T {
 func let[T any, P slotted[T]](p *pool[T], x *T) {
 	s := P(x).self()
 	if s.over && s.refs == 0 {
-		s.refs = -1 // is free
+		s.refs = idle
 		p.free = append(p.free, x)
 	}
 }

@@ -84,6 +84,7 @@ func (m *Mesh) newStream(p *proxy, root *visit, message messageID) *stream {
 	s := take(&m.streams)
 	*s = stream{slot: slot{id: s.id}, proxy: p, root: root, message: message, sent: message, tried: s.tried[:0]}
 	root.refs++
+	m.flowing++
 	if m.opts.Span != nil || m.opts.Hop != nil {
 		m.traces++
 		s.span = m.traces
@@ -94,6 +95,7 @@ func (m *Mesh) newStream(p *proxy, root *visit, message messageID) *stream {
 // over ends a stream's life; its memory is used again when nothing names it.
 func (m *Mesh) overAndOut(s *stream) {
 	s.over = true
+	m.flowing--
 	m.dropRoot(s.root)
 	if p := s.parent; p != nil {
 		p.refs--
