@@ -82,7 +82,7 @@ func (s *service) handler(build func(*service) (http.Handler, error)) (http.Hand
 
 // Handler gives what a service does with requests, for those who serve it otherwise than Listen does: productpage, details, reviews or
 // ratings.
-func Handler(ctx context.Context, role string, o Options) (http.Handler, error) {
+func Handler(role string, o Options) (http.Handler, error) {
 	build := map[string]func(*service) (http.Handler, error){
 		"details": newDetails, "productpage": newProductPage, "ratings": newRatings, "reviews": newReviews,
 	}[role]
@@ -90,7 +90,7 @@ func Handler(ctx context.Context, role string, o Options) (http.Handler, error) 
 		return nil, fmt.Errorf("%w: %q has no handler", ErrUnknownRole, role)
 	}
 	o = o.withDefaults()
-	return (&service{Options: o, log: o.logger(role), life: ctx}).handler(build)
+	return (&service{Options: o, log: o.logger(role), life: context.Background()}).handler(build)
 }
 
 // serveHTTP serves until ctx is cancelled; then requests have grace to finish, end ends the calls of those that have

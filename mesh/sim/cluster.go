@@ -78,6 +78,7 @@ type host struct {
 	errors5xx    uint32
 	errorsGate   uint32
 	ejectedAt    time.Duration
+	returnedAt   time.Duration
 	backoff      uint32
 
 	// active requests count for least request.
@@ -247,7 +248,7 @@ func (c *cluster) mayRetry() bool {
 
 // newHost is an endpoint at an address.
 func (c *cluster) newHost(address string) *host {
-	_, port, _ := cutPort(address)
+	_, port := cutPort(address)
 	n, _ := strconv.ParseUint(port, 10, 16) // addresses end with a port
 	return &host{cluster: c, address: address, port: uint32(n), added: c.mesh.Now()}
 }

@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"slices"
-
-	"github.com/squallmesh/squall/mesh/sim/des"
-)
+import "slices"
 
 // conn is a connection of a proxy to a host: HTTP/1, one request at a time.
 type conn struct {
@@ -15,7 +11,6 @@ type conn struct {
 	// connecting until the host has accepted, closed when it is over.
 	connecting, closed bool
 	carried            uint32
-	timer              des.Timer
 	port               uint32 // our own end
 }
 

@@ -92,7 +92,7 @@ func maglev(list []*host, size uint64) *ring {
 	most := slices.Max(weights)
 	r := &ring{hosts: hosts, table: make([]uint32, size)}
 	taken := make([]bool, size)
-	type entry struct{ at, skip, target uint64 }
+	type entry struct{ at, skip uint64 }
 	entries := make([]entry, len(hosts))
 	targets := make([]float64, len(hosts))
 	for i, h := range hosts {

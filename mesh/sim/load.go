@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -37,6 +38,7 @@ type Load struct {
 	next    uint64
 	at      time.Duration
 	idle    []uint32 // ports of connections that are open and free
+	lag     *rand.Rand
 }
 
 // Visit is what came of one request of a load.
@@ -74,6 +76,7 @@ func (m *Mesh) AddLoad(l *Load) {
 	x := l.Message
 	x.Headers = sortHeaders(x.Headers)
 	l.message = m.messages.of(x)
+	l.lag = m.random("lag/" + strconv.Itoa(len(m.loads)))
 	m.loads = append(m.loads, l)
 	m.arm(l)
 }
@@ -106,7 +109,7 @@ func (m *Mesh) due(l *Load) {
 	}
 	v.stream = s
 	s.refs++
-	m.kernel.After(m.times.Client, evStart, s.id)
+	m.kernel.After(m.times.Lag.Draw(l.lag)+m.times.Client, evStart, s.id)
 	if l.Timeout > 0 {
 		v.timer = m.kernel.Timer(m.Now()+l.Timeout, evVisitTimeout, v.id)
 	}

@@ -27,27 +27,27 @@ type Options struct {
 
 // The kinds of events. Who is the id of what the name ends with.
 const (
-	evCall des.Kind = iota
-	evDue           // a load
-	evStart         // a stream arrives at its proxy
-	evDelayed       // a stream, after a fault's delay
-	evRetry         // a stream, after its back-off
-	evRouteTimeout  // a stream
-	evTryTimeout    // a stream
-	evStreamEnd     // a stream's answer arrives at who asked
-	evStreamLeave   // who asked for a stream has left
-	evConnected     // a connection
-	evRefused       // a connection
-	evReset         // a connection is reset by its peer
-	evTask          // a task arrives at its app
-	evWorked        // a task's time at work is over
-	evTaskEnd       // a task's answer arrives at its sidecar
-	evTaskLeave     // the sidecar has left a task
-	evCallTimeout   // a task's call took longer than the app waits
-	evVisitTimeout  // a visit
-	evSweep         // a cluster looks at what it has ejected
-	evEject         // an ejection takes effect
-	evMerge         // a cluster's updates of hosts are merged
+	evCall         des.Kind = iota
+	evDue                   // a load
+	evStart                 // a stream arrives at its proxy
+	evDelayed               // a stream, after a fault's delay
+	evRetry                 // a stream, after its back-off
+	evRouteTimeout          // a stream
+	evTryTimeout            // a stream
+	evStreamEnd             // a stream's answer arrives at who asked
+	evStreamLeave           // who asked for a stream has left
+	evConnected             // a connection
+	evRefused               // a connection
+	evReset                 // a connection is reset by its peer
+	evTask                  // a task arrives at its app
+	evWorked                // a task's time at work is over
+	evTaskEnd               // a task's answer arrives at its sidecar
+	evTaskLeave             // the sidecar has left a task
+	evCallTimeout           // a task's call took longer than the app waits
+	evVisitTimeout          // a visit
+	evSweep                 // a cluster looks at what it has ejected
+	evEject                 // an ejection takes effect
+	evMerge                 // a cluster's updates of hosts are merged
 )
 
 // Mesh is a mesh in virtual time: proxies that do what Envoy does under the rules of a snapshot, apps behind them, loads before them.
@@ -68,6 +68,8 @@ type Mesh struct {
 	answers  answers
 	matchers map[*model.HTTPMatch]*match.Matcher
 	domains  map[string]map[string]hostPort
+	// began is since when a rule has been in force.
+	began map[*model.DestinationRule]time.Duration
 
 	streams  pool[stream]
 	tasks    pool[task]
@@ -79,9 +81,9 @@ type Mesh struct {
 
 	// active is how many visits are under way, flowing how many streams.
 	active, flowing int
-	breaks   []*pairFault
-	traces   uint64
-	ports    uint32
+	breaks          []*pairFault
+	traces          uint64
+	ports           uint32
 
 	// Ejected is told when an endpoint is thrown out or comes back. nil: nobody asks.
 	Ejected func(Ejection)

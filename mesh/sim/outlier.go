@@ -7,14 +7,14 @@ import "time"
 type outlier struct {
 	on bool
 	// errors in a row, and whether so many throw out; without they only count.
-	errors5xx, errorsGate     uint32
-	enforce5xx, enforceGate   bool
-	interval, base, longest   time.Duration
-	maxPercent                float64
-	begun                     time.Duration
-	sweeping                  bool
-	active                    int
-	queue                     []doomed
+	errors5xx, errorsGate   uint32
+	enforce5xx, enforceGate bool
+	interval, base, longest time.Duration
+	maxPercent              float64
+	begun                   time.Duration
+	sweeping                bool
+	active                  int
+	queue                   []doomed
 }
 
 // doomed is a host whose ejection is on its way to the main thread.
@@ -33,7 +33,7 @@ const (
 
 func (o *outlier) configure(c *cluster) {
 	rule := c.policy.Outlier
-	*o = outlier{begun: c.mesh.Now()}
+	*o = outlier{begun: c.mesh.began[c.rule]}
 	if rule == nil {
 		return
 	}
@@ -114,7 +114,9 @@ func (c *cluster) ejectQueued() {
 		c.stats.inc(ejectionsOverflow)
 		return
 	}
-	c.stats.inc(ejectionsTotal)
+	if !d.gateway {
+		c.stats.inc(ejectionsTotal)
+	}
 	if !enforce {
 		return
 	}
@@ -137,8 +139,9 @@ func (c *cluster) arm() {
 		return
 	}
 	o.sweeping = true
-	passed := (c.mesh.Now() - o.begun) / o.interval
-	c.mesh.kernel.At(o.begun+(passed+1)*o.interval, evSweep, c.later())
+	every := o.interval + c.mesh.times.Timer
+	passed := (c.mesh.Now() - o.begun) / every
+	c.mesh.kernel.At(o.begun+(passed+1)*every, evSweep, c.later())
 }
 
 // sweep lets back who has been out long enough, and forgives the others a little.
@@ -152,12 +155,13 @@ func (c *cluster) sweep() {
 	for _, h := range c.hosts {
 		switch {
 		case !h.ejected:
-			if h.backoff > 0 {
+			// Envoy forgives once a whole interval has passed since the return.
+			if h.backoff > 0 && c.mesh.Now()-h.returnedAt >= o.interval {
 				h.backoff--
 			}
 		case c.mesh.Now()-h.ejectedAt >= min(time.Duration(h.backoff)*o.base, o.longest):
 			o.active--
-			h.ejected, h.errors5xx, h.errorsGate = false, 0, 0
+			h.ejected, h.errors5xx, h.errorsGate, h.returnedAt = false, 0, 0, c.mesh.Now()
 			c.mesh.sawReturn(h)
 			c.healthChanged(h)
 		}
@@ -182,7 +186,6 @@ type merging struct {
 	window  time.Duration // negative: none
 	last    time.Duration
 	waiting bool
-	began   bool
 }
 
 // healthChanged makes the load balancer know of an ejection or a return, at once or when the window is over.
@@ -222,6 +225,6 @@ func (m *Mesh) tell(h *host, out bool) {
 	if m.Ejected == nil {
 		return
 	}
-	address, _, _ := cutPort(h.address)
+	address, _ := cutPort(h.address)
 	m.Ejected(Ejection{h.cluster.proxy.id, h.cluster.name, address, out})
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/model/match"
@@ -29,7 +30,7 @@ type proxy struct {
 	stats    map[string]*clusterStats
 	// outboundStats and inboundStats are those of its connection managers.
 	outboundStats, inboundStats httpStats
-	draws    draws
+	draws                       draws
 }
 
 // draws are a proxy's streams of random numbers, one for each purpose, made when they are first used.
@@ -87,11 +88,25 @@ func (m *Mesh) Apply(snap model.Snapshot, proxies []*model.Proxy) {
 		}
 	}
 	m.forgetRoutes()
+	m.dateRules()
 	for _, p := range m.proxies {
 		if !p.gone {
 			p.update()
 		}
 	}
+}
+
+// dateRules notes since when each rule has been in force: sweeps count from then, whoever asks first.
+func (m *Mesh) dateRules() {
+	began := map[*model.DestinationRule]time.Duration{}
+	for _, rule := range m.snap.DestinationRules.All() {
+		since, known := m.began[rule]
+		if !known {
+			since = m.Now()
+		}
+		began[rule] = since
+	}
+	m.began = began
 }
 
 // SetFaults sets the faults of the scenario on a host: those in the list that are armed are injected.
@@ -153,10 +168,10 @@ func (p *proxy) appAddress(port uint32) string {
 }
 
 // cutPort parts an address from its port.
-func cutPort(address string) (host, port string, found bool) {
+func cutPort(address string) (host, port string) {
 	i := strings.LastIndexByte(address, ':')
 	if i < 0 {
-		return address, "", false
+		return address, ""
 	}
-	return address[:i], address[i+1:], true
+	return address[:i], address[i+1:]
 }

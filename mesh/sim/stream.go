@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/squallmesh/squall/mesh/model"
@@ -60,23 +61,23 @@ type stream struct {
 	child         *stream
 	work          *task
 
-	begin, first                 time.Duration
-	routeTimer, tryTimer         des.Timer
-	attempts, attempt            uint32 // made upstream; the caller's own count
-	retriesLeft                  uint32
-	retrying, waiting            bool
-	started, broken, hashed      bool
-	filterDelayed                bool
-	filter                       uint8
-	flags                        responseFlags
-	details                      string
-	pause                        time.Duration
-	tried                        []*host
-	hash                         *uint64
-	cookie                       *model.HashCookie
-	answer                       AnswerID
-	span, parentSpan             uint64
-	remotePort                   uint32
+	begin, first            time.Duration
+	routeTimer, tryTimer    des.Timer
+	attempts, attempt       uint32 // made upstream; the caller's own count
+	retriesLeft             uint32
+	retrying, waiting       bool
+	started, broken, hashed bool
+	filterDelayed           bool
+	filter                  uint8
+	flags                   responseFlags
+	details                 string
+	pause                   time.Duration
+	tried                   []*host
+	hash                    *uint64
+	cookie                  *model.HashCookie
+	answer                  AnswerID
+	span, parentSpan        uint64
+	remotePort              uint32
 }
 
 // newStream makes a stream of a proxy.
@@ -193,7 +194,7 @@ func (m *Mesh) attempt(s *stream) {
 	h := s.cluster.pick(s.hash)
 	if h != nil && s.attempts > 1 && s.policy().avoid {
 		for range repicks {
-			if h == nil || !s.hasTried(h) {
+			if h == nil || !slices.Contains(s.tried, h) {
 				break
 			}
 			h = s.cluster.pick(s.hash)
@@ -207,15 +208,6 @@ func (m *Mesh) attempt(s *stream) {
 		return
 	}
 	h.newStream(s)
-}
-
-func (s *stream) hasTried(h *host) bool {
-	for _, t := range s.tried {
-		if t == h {
-			return true
-		}
-	}
-	return false
 }
 
 // send is when an attempt has a connection.

@@ -8,8 +8,10 @@ import (
 
 // Times are what takes time besides the work that a scenario states.
 type Times struct {
-	// Client is the way between a load and the proxy that takes it, one way.
+	// Client is the way between a load and the proxy that takes it, one way. Lag is how much later than due a request is sent: without it
+	// loads of the same rate would go on in step, and round robin with them, as no load generator does.
 	Client time.Duration
+	Lag    dist.Distribution
 	// Network is the way between two proxies, one way; a connection takes a round trip to open.
 	Network time.Duration
 	// Local is the way between an app and its sidecar, one way.
@@ -20,6 +22,8 @@ type Times struct {
 	Work dist.Distribution
 	// Crossing is what an ejection needs from the worker that saw the failure to the main thread and back.
 	Crossing time.Duration
+	// Timer is how late a periodic timer of a proxy is each time.
+	Timer time.Duration
 }
 
 // DefaultTimes are round numbers of the size that processes on one idle machine have. They are no measurement of any machine.
@@ -28,9 +32,13 @@ func DefaultTimes() Times {
 	if err != nil {
 		panic(err)
 	}
+	lag, err := dist.Exponential(100 * time.Microsecond)
+	if err != nil {
+		panic(err)
+	}
 	return Times{
-		Client: 50 * time.Microsecond, Network: 50 * time.Microsecond, Local: 25 * time.Microsecond, Proxy: 100 * time.Microsecond,
-		Work: work, Crossing: 100 * time.Microsecond,
+		Lag: lag, Client: 50 * time.Microsecond, Network: 50 * time.Microsecond, Local: 25 * time.Microsecond, Proxy: 100 * time.Microsecond,
+		Work: work, Crossing: 100 * time.Microsecond, Timer: 300 * time.Microsecond,
 	}
 }
 

@@ -66,6 +66,14 @@ func (e *engine) settled(done func()) {
 	})
 }
 
+// order does something that takes effect when its order has arrived.
+func (e *engine) order(do, done func()) {
+	e.after(orderTime, func() {
+		do()
+		done()
+	})
+}
+
 func (e *engine) applyFiles(files []config.File, done func()) {
 	if e.down { // a stopped control plane learns of it when it comes back
 		e.waiting = append(e.waiting, files...)
@@ -164,7 +172,9 @@ func (e *engine) lease(i int, rule *model.LeasedFault, what string) *happening {
 }
 
 // targets says which processes of a workload are meant.
-func targets(p *spec.Process) (app, proxy bool) { return p.Target != "sidecar", p.Target == "sidecar" || p.Target == "both" }
+func targets(p *spec.Process) (app, proxy bool) {
+	return p.Target != "sidecar", p.Target == "sidecar" || p.Target == "both"
+}
 
 // revival is how long processes take to serve again.
 func revival(proxy bool) time.Duration {
@@ -206,7 +216,7 @@ func (e *engine) reviveNow(p *spec.Process) {
 func (e *engine) kill(p *spec.Process) *happening {
 	_, proxy := targets(p)
 	return &happening{
-		begin:    func(done func()) { e.killNow(p); e.after(orderTime, done) },
+		begin:    func(done func()) { e.order(func() { e.killNow(p) }, done) },
 		end:      func(done func()) { e.after(revival(proxy), func() { e.reviveNow(p); e.after(effectTime, done) }) },
 		evidence: func(record.Event) (string, string) { return "its processes were gone", "" },
 	}
@@ -224,12 +234,13 @@ func (e *engine) pause(p *spec.Process) *happening {
 	goOn := func() {}
 	return &happening{
 		begin: func(done func()) {
-			if w, ok := e.process(p); ok {
-				goOn = e.mesh.Pause(w.Name)
-			}
-			e.after(orderTime, done)
+			e.order(func() {
+				if w, ok := e.process(p); ok {
+					goOn = e.mesh.Pause(w.Name)
+				}
+			}, done)
 		},
-		end:      func(done func()) { goOn(); e.after(orderTime, done) },
+		end:      func(done func()) { e.order(func() { goOn() }, done) },
 		evidence: func(record.Event) (string, string) { return "its processes were stopped", "" },
 	}
 }
@@ -247,12 +258,9 @@ func (e *engine) network(i int, f *spec.Fault, what string) *happening {
 	mend, met := func() int { return 0 }, 0
 	return &happening{
 		begin: func(done func()) {
-			e.after(orderTime, func() {
-				mend = e.mesh.BreakNetwork(fmt.Sprintf("timeline[%d]", i), fault, side(n.From), side(n.To))
-				done()
-			})
+			e.order(func() { mend = e.mesh.BreakNetwork(fmt.Sprintf("timeline[%d]", i), fault, side(n.From), side(n.To)) }, done)
 		},
-		end: func(done func()) { met = mend(); e.after(orderTime, done) },
+		end: func(done func()) { e.order(func() { met = mend() }, done) },
 		evidence: func(record.Event) (string, string) {
 			switch {
 			case met == 0:
@@ -299,16 +307,14 @@ func matchOf(m spec.Match) sim.Match {
 func (e *engine) hold(h *spec.Hold) *happening {
 	return &happening{
 		begin: func(done func()) {
-			e.backends(h.Workload, func(_ *workload, b *sim.Backend) { b.Hold(matchOf(h.Match)) })
-			e.after(orderTime, done)
+			e.order(func() { e.backends(h.Workload, func(_ *workload, b *sim.Backend) { b.Hold(matchOf(h.Match)) }) }, done)
 		},
 		end: func(done func()) { e.release(h.Workload, -1, done) },
 	}
 }
 
 func (e *engine) release(name string, n int, done func()) {
-	e.backends(name, func(_ *workload, b *sim.Backend) { b.Release(n) })
-	e.after(orderTime, done)
+	e.order(func() { e.backends(name, func(_ *workload, b *sim.Backend) { b.Release(n) }) }, done)
 }
 
 func (e *engine) script(s *spec.Script) *happening {
@@ -323,13 +329,11 @@ func (e *engine) script(s *spec.Script) *happening {
 	return &happening{
 		begin: func(done func()) {
 			e.scripts = append(e.scripts, own)
-			e.teach(s.Workload)
-			e.after(orderTime, done)
+			e.order(func() { e.teach(s.Workload) }, done)
 		},
 		end: func(done func()) {
 			e.scripts = slices.DeleteFunc(e.scripts, func(one *script) bool { return one == own })
-			e.teach(s.Workload)
-			e.after(orderTime, done)
+			e.order(func() { e.teach(s.Workload) }, done)
 		},
 	}
 }
@@ -481,4 +485,3 @@ func backendPorts() map[uint32]string {
 	}
 	return out
 }
-

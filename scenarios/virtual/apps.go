@@ -49,7 +49,7 @@ func (e *engine) startApp(w *workload) error {
 		e.mesh.SetApp(w.Key(), sim.App{Echo: &prefix})
 	default:
 		p := &program{mesh: e.mesh}
-		h, err := bookinfo.Handler(context.Background(), role, bookinfo.Options{Env: env, Call: p.call})
+		h, err := bookinfo.Handler(role, bookinfo.Options{Env: env, Call: p.call})
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}

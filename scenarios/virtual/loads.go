@@ -26,7 +26,6 @@ type load struct {
 	begin    time.Duration
 	pacer    pace.Pacer
 	hits     uint64
-	sent     uint64
 	answered uint64
 	ended    uint64
 	keep     []string // headers of answers

@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/squallmesh/squall/mesh/config"
@@ -52,9 +53,7 @@ func (p *places) instance(inst config.Instance) *workload {
 		Locality: inst.Locality, Pos: inst.Pos, Inbound: static.Inbound(inst, p.services), ProxyPort: proxyPort,
 	}
 	env := map[string]string{"HOSTNAME": inst.Name, "POD_NAME": inst.Name, "POD_NAMESPACE": inst.Namespace, "WORKLOAD_NAME": inst.Owner}
-	for k, v := range inst.Env {
-		env[k] = v
-	}
+	maps.Copy(env, inst.Env)
 	return p.add(model.Sidecar, w, env)
 }
 
@@ -139,4 +138,6 @@ func (p *places) of(owner string) (out []*workload) {
 }
 
 // is tells whether a name means the workload.
-func (w *workload) is(name string) bool { return w.Name == name || w.Owner == name || w.Labels["app"] == name }
+func (w *workload) is(name string) bool {
+	return w.Name == name || w.Owner == name || w.Labels["app"] == name
+}

@@ -55,7 +55,7 @@ const (
 	// effectTime is from an apply, or the arming of a fault, until every proxy does it.
 	effectTime = 20 * time.Millisecond
 	// orderTime is from an order until a backend or a process obeys.
-	orderTime = 2 * time.Millisecond
+	orderTime = 5 * time.Millisecond
 	// appTime and proxyTime are from the start of a process until it serves.
 	appTime   = 100 * time.Millisecond
 	proxyTime = 500 * time.Millisecond
