@@ -29,9 +29,11 @@ type Call struct {
 	Timeout time.Duration
 }
 
-// App is what runs behind a sidecar; exactly one of Program, Backend and Echo is set.
+// App is what runs behind a sidecar; exactly one of Program, Status, Backend and Echo is set.
 type App struct {
 	Program Program
+	// Status answers each request with a status, which it may draw.
+	Status  func() int
 	Backend *BackendOptions
 	// Echo is a line echo over TCP: what it puts before each line.
 	Echo *string
@@ -194,6 +196,8 @@ func (m *Mesh) worked(t *task) {
 		let(&m.tasks, t)
 	case a.backend != nil:
 		a.backend.done(t)
+	case a.opts.Status != nil:
+		m.reply(t, m.localAnswer(a.opts.Status(), "x"))
 	default:
 		m.step(t, nil)
 	}
