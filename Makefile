@@ -15,7 +15,7 @@ RACE := ./mesh/xds/... ./mesh/proc/... ./mesh/telemetry/... ./loadgen ./loadgen/
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help release build envoy scenarios scenario mutants test test-platforms lint fmt bench clean
+.PHONY: help release build envoy scenarios scenario sim mutants test test-platforms lint fmt bench clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,9 @@ scenarios: build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios PA
 
 scenario: build envoy ## Run one scenario of the catalogue: NAME=fault-delay
 	$(SQUALL) run --platform $(PLATFORM) $(if $(NODE_IMAGE),--node-image $(NODE_IMAGE)) --out $(OUT) scenarios/catalog/$(NAME)
+
+sim: build ## Run the catalogue in virtual time, without Envoy; out/sim/index.json and excluded.json
+	$(SQUALL) run --sim --seed 1 --parallel $(PARALLEL) --out out/sim scenarios/catalog
 
 mutants: build envoy ## Break each scenario's rules on purpose and see its checks notice; GENERATED=0.1 adds a tenth of the generated mutants, the same each time
 	$(SQUALL) mutants --platform $(PLATFORM) --parallel $(PARALLEL) --generated $(GENERATED) --seed 1 --out out/mutants scenarios/catalog

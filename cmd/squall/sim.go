@@ -26,7 +26,7 @@ func (f *runFlags) checkSim(c *cobra.Command) error {
 		return nil
 	}
 	var problems []error
-	for _, name := range []string{"platform", "envoy", "compare-envoy", "attach", "name"} {
+	for _, name := range []string{"platform", "envoy", "compare-envoy", "attach", "name", "keep", "node-image"} {
 		if flag := c.Flags().Lookup(name); flag != nil && flag.Changed {
 			problems = append(problems, fmt.Errorf("--%s is about processes, and --sim has none: leave one of them out", name))
 		}

@@ -81,6 +81,12 @@ func (h *host) dial() {
 	kind := evConnected
 	if h.closed() {
 		kind = evRefused
+	} else if h.target != nil {
+		// Proxies begin with a TLS handshake: where connections are reset it fails.
+		if l := m.link(c.proxy, h.target); l != nil && l.reset {
+			l.meet()
+			kind = evRefused
+		}
 	}
 	x.refs++
 	m.kernel.After(2*m.way(h), kind, x.id)

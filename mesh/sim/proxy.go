@@ -92,6 +92,26 @@ func (m *Mesh) Apply(snap model.Snapshot, proxies []*model.Proxy) {
 	for _, p := range m.proxies {
 		if !p.gone {
 			p.update()
+			p.prepare()
+		}
+	}
+}
+
+// prepare makes the clusters of rules that remember (failures, when hosts came) as soon as the rules are there, as Envoy does; others are
+// made when they are first called, which nobody can tell.
+func (p *proxy) prepare() {
+	for _, rule := range p.mesh.snap.DestinationRules.All() {
+		svc := p.service(rule.Host)
+		if svc == nil || p.mesh.snap.DestinationRule(rule.Host, p.workload.Namespace) != rule {
+			continue
+		}
+		for _, port := range svc.Ports {
+			for _, subset := range append([]*model.Subset{{}}, rule.Subsets...) {
+				policy := rule.For(subset.Name, port.Number)
+				if policy.Outlier != nil || policy.LoadBalancer != nil && policy.LoadBalancer.Warmup != nil {
+					p.cluster(hostPort{rule.Host, port.Number}, subset.Name)
+				}
+			}
 		}
 	}
 }

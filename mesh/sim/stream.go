@@ -227,11 +227,6 @@ func (m *Mesh) send(s *stream, h *host) {
 		return
 	}
 	link := m.link(s.proxy, h.target)
-	if link != nil && link.reset {
-		link.meet()
-		m.resetLater(s.conn)
-		return
-	}
 	c := m.newStream(h.target, s.root, s.sent)
 	c.inbound, c.parent, c.parentSpan, c.attempt, c.tcp = true, s, s.span, s.attempts, s.tcp
 	c.port = h.port

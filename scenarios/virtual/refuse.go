@@ -115,6 +115,10 @@ func (r *refusal) loads() {
 	for i, l := range r.file.Spec.Load {
 		at := fmt.Sprintf("spec.load[%d].request", i)
 		q := l.Request
+		if q.GRPC != "" {
+			r.at(at+".grpc", "a gRPC call")
+			continue
+		}
 		if q.TCP != "" {
 			if q.From != "" {
 				r.at(at+".tcp", "TCP from a workload")
@@ -153,6 +157,11 @@ func (r *refusal) item(at string, item spec.Item) {
 	}
 	if s := item.Script; s != nil {
 		r.match(at+".script", s.Match)
+		for i, o := range s.Outcomes {
+			if o.GRPCStatus > 0 {
+				r.at(fmt.Sprintf("%s.script.outcomes[%d].grpcStatus", at, i), "a gRPC status")
+			}
+		}
 	}
 	if h := item.Hold; h != nil {
 		r.match(at+".hold", h.Match)
@@ -167,8 +176,11 @@ func (r *refusal) match(at string, m spec.Match) {
 	}
 }
 
-// unsized finds queries of metrics that are made of the sizes of headers.
-var unsized = regexp.MustCompile(`istio_(request|response)_bytes`)
+// unsized finds queries of metrics that are made of the sizes of headers, unnamed those of labels that certificates fill.
+var (
+	unsized = regexp.MustCompile(`istio_(request|response)_bytes`)
+	unnamed = regexp.MustCompile(`\w*_principal|connection_security_policy`)
+)
 
 func (r *refusal) check(at string, c spec.Check) {
 	if k := c.Counter; k != nil {
@@ -181,7 +193,13 @@ func (r *refusal) check(at string, c spec.Check) {
 	if found := unsized.FindString(c.PromQL); found != "" {
 		r.at(at+".promql", "the metric %s, in which headers count,", found)
 	}
+	if found := unnamed.FindString(c.PromQL); found != "" {
+		r.at(at+".promql", "the label %s", found)
+	}
 }
+
+// kinds of documents that the simulator models, as far as sim.Unmodelled does not say otherwise.
+var kinds = []string{"Deployment", "DestinationRule", "Gateway", "Namespace", "Service", "ServiceAccount", "VirtualService"}
 
 // rules looks at the rules that are there from the start, and at those of each apply.
 func (r *refusal) rules() {
@@ -201,8 +219,8 @@ func (r *refusal) snapshot(files []config.File) {
 	}
 	set := config.Set{}.With(docs...)
 	for _, doc := range set.Documents() {
-		if doc.Kind == "ServiceEntry" {
-			r.pos(doc.Pos, "a ServiceEntry")
+		if !slices.Contains(kinds, doc.Kind) {
+			r.pos(doc.Pos, "the %s %s", doc.Kind, doc.Name)
 		}
 	}
 	settings := settingsOf(r.file)
