@@ -148,7 +148,7 @@ func (o Options) create(ctx context.Context, p *cluster.Provider) error {
 	if err != nil {
 		hint := ""
 		if o.NodeImage == "" {
-			hint = "\nwithout a way to an image registry, make the nodes' image with make kind-image, and name it with --node-image"
+			hint = "\nwithout a way to an image registry, load an image for nodes into Docker (docker load), and name it with --node-image"
 		}
 		return fmt.Errorf("the cluster %s could not be made: %w%s", o.Name, errors.Join(err, p.Delete(o.Name, o.Kubeconfig)), hint)
 	}
