@@ -145,7 +145,7 @@ func TestStepsThatMatter(t *testing.T) {
 		want []string
 	}{
 		{"http: [{route: [{weight: 80}, {weight: 20}]}]", []string{"http[0].route[0] removed", "http[0].route[0].weight is 24", "http[0].route[1] removed", "http[0].route[1].weight is 65"}},
-		{"http: [{route: [{weight: 100}, {weight: 0}]}]", []string{"http[0].route[0] removed", "http[0].route[1].weight is 33"}},
+		{"http: [{route: [{weight: 100}, {weight: 0, headers: {a: true}}]}]", []string{"http[0].route[0] removed", "http[0].route[1].weight is 33"}},
 		{"http: [{route: [{weight: 5}]}]", nil},
 		{"backoff: 1ms", []string{"backoff is 10ms"}},
 		{"backoff: 25ms", []string{"backoff doubled", "backoff halved"}},

@@ -72,11 +72,14 @@ func (f *file) value(of, path string, n *yaml.Node, subsets []string) {
 			at := fmt.Sprintf("%s[%d]", path, i)
 			w := field(v, "weight")
 			rest := weight(n) - weightOf(v)
-			if start, end, ok := f.text.removeItem(n, i); ok && (w == nil || w.Value != "0" || rest == 0) {
+			if start, end, ok := f.text.removeItem(n, i); ok && (w == nil || w.Value != "0" || rest <= 0) {
 				f.add(of+" "+at+" removed", start, end, f.text.blank(start, end))
 			}
 			if w != nil {
 				f.share(of, at+".weight", w, rest)
+				if w.Value == "0" && rest > 0 {
+					continue // nothing is sent there, whatever it says
+				}
 			}
 			f.value(of, at, v, subsets)
 		}
