@@ -31,6 +31,7 @@ func TestJudge(t *testing.T) {
 	}
 	strain := func(waited time.Duration) func(*record.Run) {
 		return func(r *record.Run) {
+			r.Scenario.Spec.Envoy.Profile = "exact"
 			r.Strains = []record.Strain{{From: 300 * time.Millisecond, To: 400 * time.Millisecond, Who: "v1", Waited: waited}}
 			r.Phases = append(r.Phases, record.Phase{Name: "first", To: 250 * time.Millisecond}, record.Phase{Name: "last", From: 500 * time.Millisecond, To: time.Second})
 		}
@@ -51,6 +52,7 @@ func TestJudge(t *testing.T) {
 		{"a machine under strain, and a fail", []string{bad}, strain(110 * time.Millisecond), open, "bad: the machine was too busy to tell: at 300ms v1 was ready to run and had no processor for 110ms of 100ms; use a calmer machine, or run fewer meshes side by side (otherwise: success is 100%, wanted == 0%)"},
 		{"a fail before the strain", []string{`{name: early, phase: first, load: l, success: "0%"}`}, strain(110 * time.Millisecond), fail, "early: success is 100%, wanted == 0%"},
 		{"a fail after the strain", []string{`{name: later, phase: last, load: l, success: "0%"}`}, strain(110 * time.Millisecond), fail, "later: success is 100%, wanted == 0%"},
+		{"a machine under strain, and a fail of what is not exact", []string{bad}, func(r *record.Run) { strain(110 * time.Millisecond)(r); r.Scenario.Spec.Envoy.Profile = "istio" }, fail, "bad: success is 100%, wanted == 0%"},
 		{"a machine that is busy, but not too much", []string{bad}, strain(90 * time.Millisecond), fail, "bad: success is 100%, wanted == 0%"},
 		{"all hold", []string{good, good}, nil, pass, "all 2 checks hold"},
 		{"a fail wins", []string{good, unknown, bad, unknown}, nil, fail, "bad: success is 100%, wanted == 0%"},
