@@ -81,7 +81,7 @@ func Judge(r *record.Run, where func(path string) diag.Pos) {
 			if gap = overtaken(r, phase); gap == "" && res.Verdict == record.Fail {
 				gap = strained(r, phase)
 			}
-			res.Busy = gap != ""
+			res.Busy = res.Busy || gap != ""
 		}
 		switch {
 		case gap != "" && res.Verdict == record.Fail:
@@ -156,6 +156,7 @@ func judgeOne(r *record.Run, i int, c spec.Check) record.Result {
 	}
 	if phase.To <= phase.From && kinds[0] != "recovery" {
 		res.Verdict, res.Reason = record.Inconclusive, fmt.Sprintf("the phase %q had no time", phase.Name)
+		res.Busy = true // what begins it came so late that what ends it was due
 		res.Test = declared(r, &c)
 		return res
 	}
