@@ -68,7 +68,7 @@ func (p *proxy) rulesFor(authority string) []boundRule {
 	for _, b := range p.servers(GatewayPort) {
 		for _, rule := range p.mesh.snap.GatewayRules(b.gateway.Key()) {
 			for _, h := range rule.Hosts {
-				if host := served(b.server, h, rule.Namespace); host != "" {
+				if host := b.server.Serves(h, rule.Namespace); host != "" {
 					hosts[host] = append(hosts[host], boundRule{rule, b.gateway.Key()})
 				}
 			}
@@ -80,26 +80,6 @@ func (p *proxy) rulesFor(authority string) []boundRule {
 		}
 	}
 	return nil
-}
-
-// served gives the host under which a server answers for a rule's host, or "": the narrower of the two.
-func served(s *model.Server, ruleHost, namespace string) string {
-	for _, h := range s.Hosts {
-		if h.Namespace != "*" && h.Namespace != "" && h.Namespace != namespace {
-			continue
-		}
-		switch {
-		case covers(h.Host, ruleHost):
-			return ruleHost
-		case covers(ruleHost, h.Host):
-			return h.Host
-		}
-	}
-	return ""
-}
-
-func covers(pattern, host string) bool {
-	return pattern == "*" || pattern == host || strings.HasPrefix(pattern, "*.") && strings.HasSuffix(host, pattern[1:])
 }
 
 // tcpRoute gives the destinations of connections to a port of a gateway, or nil if it is closed.

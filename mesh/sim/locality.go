@@ -27,7 +27,7 @@ func localityGroups(list []model.Endpoint, from model.Locality, labels map[strin
 	for _, e := range list {
 		rank := uint32(0)
 		if failover {
-			rank = failoverRank(lb, from, labels, e)
+			rank = lb.FailoverRank(from, labels, e)
 		}
 		i := slices.IndexFunc(groups, func(g *group) bool { return g.locality == e.Locality && g.priority == rank })
 		if i < 0 {
@@ -55,59 +55,11 @@ func localityGroups(list []model.Endpoint, from model.Locality, labels map[strin
 		return groups
 	}
 	for _, d := range lb.Distribute {
-		if inLocality(d.From, from) {
+		if from.In(d.From) {
 			return distributed(groups, d)
 		}
 	}
 	return groups
-}
-
-// failoverRank is 0 for the caller's own place, more the farther an endpoint is.
-func failoverRank(lb *model.LocalityLB, from model.Locality, labels map[string]string, e model.Endpoint) uint32 {
-	if n := len(lb.FailoverPriority); n > 0 {
-		for i, l := range lb.FailoverPriority {
-			key, want, fixed := strings.Cut(l, "=")
-			if !fixed {
-				want = labels[key]
-			}
-			if e.Labels[key] != want {
-				return uint32(n - i)
-			}
-		}
-		return 0
-	}
-	to := e.Locality
-	switch {
-	case to == from:
-		return 0
-	case to.Region == from.Region && to.Zone == from.Zone:
-		return 1
-	case to.Region == from.Region:
-		return 2
-	}
-	for _, f := range lb.Failover {
-		if f.From == from.Region && f.To != to.Region {
-			return 4
-		}
-		if f.From == from.Region {
-			return 3
-		}
-	}
-	return 3
-}
-
-// inLocality compares a locality with region/zone/subzone, of which a tail may be missing or *.
-func inLocality(pattern string, l model.Locality) bool {
-	have := []string{l.Region, l.Zone, l.SubZone}
-	for i, p := range strings.SplitN(pattern, "/", 3) {
-		if p == "*" {
-			return true
-		}
-		if p != have[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // distributed gives each share of a rule to the localities that it names, by their weights, and leaves out the others.
@@ -117,7 +69,7 @@ func distributed(groups []*group, d model.Distribute) []*group {
 		var matched []*group
 		total := uint32(0)
 		for _, g := range groups {
-			if !slices.Contains(out, g) && inLocality(to.Locality, g.locality) {
+			if !slices.Contains(out, g) && g.locality.In(to.Locality) {
 				matched = append(matched, g)
 				total += g.weight
 			}

@@ -116,7 +116,7 @@ func localityGroups(list []model.Endpoint, from model.Locality, labels map[strin
 	for _, e := range list {
 		var priority uint32
 		if failover {
-			priority = failoverRank(lb, from, labels, e)
+			priority = lb.FailoverRank(from, labels, e)
 		}
 		key := string(rune('0'+priority)) + e.Locality.String()
 		if groups[key] == nil {
@@ -154,64 +154,16 @@ func compact(groups []*group) {
 	}
 }
 
-// failoverRank is 0 for the caller's own place, more the farther an endpoint is.
-func failoverRank(lb *model.LocalityLB, from model.Locality, labels map[string]string, e model.Endpoint) uint32 {
-	if len(lb.FailoverPriority) > 0 {
-		for i, l := range lb.FailoverPriority {
-			key, want, fixed := strings.Cut(l, "=")
-			if !fixed {
-				want = labels[key]
-			}
-			if e.Labels[key] != want {
-				return uint32(len(lb.FailoverPriority) - i)
-			}
-		}
-		return 0
-	}
-	to := e.Locality
-	switch {
-	case to == from:
-		return 0
-	case to.Region == from.Region && to.Zone == from.Zone:
-		return 1
-	case to.Region == from.Region:
-		return 2
-	}
-	for _, f := range lb.Failover {
-		if f.From == from.Region {
-			if f.To == to.Region {
-				return 3
-			}
-			return 4
-		}
-	}
-	return 3
-}
-
 func distributionFrom(lb *model.LocalityLB, from model.Locality) *model.Distribute {
 	if lb.Disabled {
 		return nil
 	}
 	for i, d := range lb.Distribute {
-		if matchesLocality(d.From, from) {
+		if from.In(d.From) {
 			return &lb.Distribute[i]
 		}
 	}
 	return nil
-}
-
-// matchesLocality compares a locality with region/zone/subzone, of which a tail may be missing or *.
-func matchesLocality(pattern string, l model.Locality) bool {
-	have := []string{l.Region, l.Zone, l.SubZone}
-	for i, p := range strings.SplitN(pattern, "/", 3) {
-		if p == "*" {
-			return true
-		}
-		if p != have[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // applyDistribution gives each share of the rule to the localities it names, by their weights, and leaves out those
@@ -223,7 +175,7 @@ func applyDistribution(groups []*group, d *model.Distribute) []*group {
 		var matched []*group
 		var total uint32
 		for _, g := range groups {
-			if !taken[g] && matchesLocality(to.Locality, g.locality) {
+			if !taken[g] && g.locality.In(to.Locality) {
 				taken[g] = true
 				matched = append(matched, g)
 				total += g.weight

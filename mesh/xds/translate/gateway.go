@@ -3,7 +3,6 @@ package translate
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
@@ -84,7 +83,7 @@ func (r *reader) gatewayTable(name string, servers []boundServer, port uint32) *
 		r.note(partGatewayRules, b.gateway.Key())
 		for _, rule := range r.t.snap.GatewayRules(b.gateway.Key()) {
 			for _, h := range rule.Hosts {
-				host := served(b.server, h, rule.Namespace)
+				host := b.server.Serves(h, rule.Namespace)
 				if host == "" {
 					continue
 				}
@@ -144,28 +143,4 @@ func (r *reader) gatewayRoutes(rule *model.VirtualService, host string, port uin
 		}
 	}
 	return out
-}
-
-// served gives the host under which a gateway's server answers for a rule's host, or "": the narrower of the two.
-func served(s *model.Server, ruleHost, namespace string) string {
-	for _, h := range s.Hosts {
-		if h.Namespace != "*" && h.Namespace != "" && h.Namespace != namespace {
-			continue
-		}
-		switch {
-		case covers(h.Host, ruleHost):
-			return ruleHost
-		case covers(ruleHost, h.Host):
-			return h.Host
-		}
-	}
-	return ""
-}
-
-// covers reports whether a host pattern holds for every name that another stands for.
-func covers(pattern, host string) bool {
-	if pattern == "*" || pattern == host {
-		return true
-	}
-	return strings.HasPrefix(pattern, "*.") && strings.HasSuffix(host, pattern[1:])
 }
