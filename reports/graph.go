@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -13,9 +12,7 @@ import (
 func graphOf(r *record.Run, length float64) graph.Graph {
 	members := make([]graph.Member, len(r.Workloads))
 	for i, w := range r.Workloads {
-		members[i] = graph.Member{
-			App: cmp.Or(w.Labels["app"], w.Owner, w.Name), Version: w.Labels["version"], Address: w.Address, Proxy: w.Proxy,
-		}
+		members[i] = graph.MemberOf(w.Name, w.Owner, w.Labels, w.Address, w.Proxy)
 	}
 	return graph.Of(members, r.Hops, r.Start, length)
 }

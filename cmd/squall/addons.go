@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,9 +42,7 @@ func openAddons(ctx context.Context, lab members, c *collect.Collector, dir stri
 		Members: func() []graph.Member {
 			var out []graph.Member
 			for _, i := range lab.Instances() {
-				out = append(out, graph.Member{
-					App: cmp.Or(i.Labels["app"], i.Owner, i.Name), Version: i.Labels["version"], Address: i.Address, Proxy: i.ID(),
-				})
+				out = append(out, graph.MemberOf(i.Name, i.Owner, i.Labels, i.Address, i.ID()))
 			}
 			return out
 		},
@@ -74,10 +71,7 @@ func (o *openedAddons) Close() error {
 func peerOf(lab members, is func(*platform.Instance) bool) (istio.Peer, bool) {
 	for _, i := range lab.Instances() {
 		if is(i) {
-			return istio.Peer{
-				Workload: i.Owner, Namespace: i.Namespace, App: i.Labels["app"], Version: i.Labels["version"],
-				CanonicalService: i.Labels["app"], CanonicalRevision: i.Labels["version"],
-			}, true
+			return istio.PeerOf(i.Owner, i.Namespace, i.Labels), true
 		}
 	}
 	return istio.Peer{}, false

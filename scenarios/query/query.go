@@ -74,10 +74,7 @@ func Answer(ctx context.Context, run *record.Run, o Options) error {
 // fill makes the series.
 func fill(store *promql.Store, run *record.Run, o Options) error {
 	peer := func(w record.Workload) istio.Peer {
-		return istio.Peer{
-			Workload: w.Owner, Namespace: w.Namespace, App: w.Labels["app"], Version: w.Labels["version"],
-			CanonicalService: w.Labels["app"], CanonicalRevision: w.Labels["version"],
-		}
+		return istio.PeerOf(w.Owner, w.Namespace, w.Labels)
 	}
 	metrics := istio.New(istio.Options{
 		Peers: func(address string) (istio.Peer, bool) {

@@ -21,6 +21,11 @@ type Member struct {
 	Address, Proxy string
 }
 
+// MemberOf is a workload by its label app, else its Deployment, else its own name, and by its label version.
+func MemberOf(name, deployment string, labels map[string]string, address, proxy string) Member {
+	return Member{App: cmp.Or(labels["app"], deployment, name), Version: labels["version"], Address: address, Proxy: proxy}
+}
+
 // Node is its name in the graph: all workloads of one app and version are one node.
 func (m Member) Node() string {
 	if m.Version != "" {

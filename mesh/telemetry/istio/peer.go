@@ -12,6 +12,12 @@ type Peer struct {
 	Cluster string
 }
 
+// PeerOf is a workload of a lab: its Deployment, and what its labels say. They name its canonical service too.
+func PeerOf(deployment, namespace string, labels map[string]string) Peer {
+	app, version := labels["app"], labels["version"]
+	return Peer{Workload: deployment, Namespace: namespace, App: app, Version: version, CanonicalService: app, CanonicalRevision: version}
+}
+
 // Peers says who is at an address, which is given as an IP address without a port.
 type Peers func(address string) (Peer, bool)
 
