@@ -2,22 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/squallmesh/squall/mesh/ca"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
@@ -75,16 +67,16 @@ func (b *bench) staticEnvoys(ctx context.Context, files []config.File, proxies [
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, owner.Close()) }()
-	trust, certificate, err := staticIdentity(filepath.Join(dir, "ca"))
+	identity, err := xdstest.NewIdentity(filepath.Join(dir, "ca"))
 	if err != nil {
 		return 0, err
 	}
-	snap, more := config.Build(config.Set{}.With(docs...), model.Snapshot{Mesh: model.ExactMesh(), Trust: trust}, workloads)
+	snap, more := config.Build(config.Set{}.With(docs...), model.Snapshot{Mesh: model.ExactMesh(), Trust: identity.Trust}, workloads)
 	problems.Add(more...)
 	if err := problems.Err(); err != nil {
 		return 0, err
 	}
-	bootstraps, err := xdstest.StaticBootstraps(snap, proxies, certificate)
+	bootstraps, err := xdstest.StaticBootstraps(snap, proxies, identity)
 	if err != nil {
 		return 0, err
 	}
@@ -111,39 +103,4 @@ func (b *bench) staticEnvoys(ctx context.Context, files []config.File, proxies [
 		return 0, err
 	}
 	return time.Since(begin), nil
-}
-
-// staticIdentity makes an authority, and one certificate for all proxies.
-func staticIdentity(dir string) (*model.Trust, *tlsv3.TlsCertificate, error) {
-	authority, err := ca.Open(ca.Options{Dir: dir})
-	if err != nil {
-		return nil, nil, err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, fmt.Errorf("key: %w", err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("key: %w", err)
-	}
-	id, err := ca.Workload{Namespace: "default", ServiceAccount: "static"}.ID(authority.TrustDomain())
-	if err != nil {
-		return nil, nil, err
-	}
-	chain, err := authority.Issue(id, &x509.CertificateRequest{PublicKey: key.Public()}, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	var certificates []byte
-	for _, c := range chain {
-		certificates = append(certificates, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	inline := func(b []byte) *corev3.DataSource {
-		return &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: b}}
-	}
-	return &model.Trust{Roots: authority.Roots()}, &tlsv3.TlsCertificate{
-		CertificateChain: inline(certificates),
-		PrivateKey:       inline(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-	}, nil
 }

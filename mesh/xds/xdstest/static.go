@@ -20,8 +20,8 @@ import (
 
 // StaticBootstraps gives, for each proxy of a mesh, a bootstrap that holds all that discovery would send, and asks nobody:
 // what an Envoy takes by itself. Listeners take any free port. Admin, and what collects telemetry, are left to the caller. The
-// certificate is all proxies' own, in a mesh with identities.
-func StaticBootstraps(snap model.Snapshot, proxies []*model.Proxy, certificate *tlsv3.TlsCertificate) ([]envoy.BootstrapOptions, error) {
+// identity is all proxies' own, in a mesh that has identities; else it may be nil.
+func StaticBootstraps(snap model.Snapshot, proxies []*model.Proxy, identity *Identity) ([]envoy.BootstrapOptions, error) {
 	t := translate.New()
 	t.Update(snap)
 	var out []envoy.BootstrapOptions
@@ -31,7 +31,7 @@ func StaticBootstraps(snap model.Snapshot, proxies []*model.Proxy, certificate *
 		view := t.View(p.ID)
 		if r := view.Get(translate.Secret, translate.RootSecret); r != nil {
 			o.Secrets = []*tlsv3.Secret{r.Message.(*tlsv3.Secret), {
-				Name: translate.WorkloadSecret, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: certificate},
+				Name: translate.WorkloadSecret, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: identity.Certificate},
 			}}
 		}
 		for _, r := range view.All(translate.Cluster) {
@@ -106,7 +106,9 @@ func staticSocket(s *corev3.TransportSocket, tls tlsContext) error {
 
 func staticListener(l *listenerv3.Listener, view *translate.View) (*listenerv3.Listener, error) {
 	l = proto.CloneOf(l)
-	l.GetAddress().GetSocketAddress().PortSpecifier = &corev3.SocketAddress_PortValue{}
+	if at := l.GetAddress().GetSocketAddress(); at != nil {
+		at.PortSpecifier = &corev3.SocketAddress_PortValue{}
+	}
 	for _, chain := range l.GetFilterChains() {
 		if err := staticSocket(chain.GetTransportSocket(), &tlsv3.DownstreamTlsContext{}); err != nil {
 			return nil, err
