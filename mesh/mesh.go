@@ -258,6 +258,11 @@ func (m *Mesh) endLeases(ctx context.Context) error {
 	}
 }
 
+// Equal tells that nothing of what a mesh asks of a workload differs.
+func (w Workload) Equal(o Workload) bool {
+	return w.Kind == o.Kind && equalWorkload(&w.Workload, &o.Workload)
+}
+
 func equalWorkload(a, b *model.Workload) bool {
 	return a.Name == b.Name && a.Owner == b.Owner && a.Namespace == b.Namespace &&
 		a.ServiceAccount == b.ServiceAccount && a.Address == b.Address && a.ProxyPort == b.ProxyPort &&

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,7 @@ func newAgentCommand(env *environment) *cobra.Command {
 func newInitNetCommand() *cobra.Command {
 	var user uint32
 	var addresses string
+	var passed []uint
 	c := &cobra.Command{
 		Use: "init-net", Short: "Redirect a pod's traffic to its sidecar", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -47,13 +49,21 @@ func newInitNetCommand() *cobra.Command {
 				}
 				return netns.AddLoopback(prefix)
 			}
+			ports := platform.PassedPorts()
+			for _, p := range passed {
+				if p < 1 || p > 65535 {
+					return invalid(fmt.Errorf("--exclude-inbound: a port lies between 1 and 65535, not at %d", p))
+				}
+				ports = append(ports, uint16(p))
+			}
 			return netns.Capture{
 				Outbound: translate.VirtualOutboundPort, Inbound: translate.VirtualInboundPort,
-				Source: netip.MustParseAddr(translate.InboundSource), PassInbound: platform.PassedPorts(), User: user,
+				Source: netip.MustParseAddr(translate.InboundSource), PassInbound: ports, User: user,
 			}.Install()
 		},
 	}
 	c.Flags().StringVar(&addresses, "addresses", "", "give the loopback interface these addresses, ADDRESS/BITS, and redirect nothing")
+	c.Flags().UintSliceVar(&passed, "exclude-inbound", nil, "ports to which connections from outside go directly, past the sidecar")
 	c.Flags().Uint32Var(&user, "user", fleet.ProxyUser, "user of the sidecar, whose own traffic is not redirected")
 	return c
 }

@@ -16,10 +16,12 @@ import (
 )
 
 func newDoctorCommand(env *environment) *cobra.Command {
-	var envoyPath string
+	var envoyPath, name string
 	c := &cobra.Command{
 		Use: "doctor", Short: "Say whether labs can run on this machine", Args: cobra.NoArgs,
 		Long: `Say whether labs can run on this machine, and on which platforms: each is tried. Nothing stays.
+
+Where a cluster of squall's is up, pods that lack the sidecar they ask for are named.
 
 Exit codes: 0, 4 if labs cannot run.`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -44,7 +46,11 @@ Exit codes: 0, 4 if labs cannot run.`,
 			pods := say(tryPods(c.Context(), env), "platform pods: namespaces, mounts, interfaces, packet filter", "")
 			const help = "start Docker, and see that this user may use it"
 			say(docker.Check(c.Context()), "platform docker: Docker answers", help)
-			say(kind.Check(c.Context()), "platform kind: Docker answers, and its program is there", help)
+			if say(kind.Check(c.Context()), "platform kind: Docker answers, and its program is there", help) {
+				if there, err := kind.Inspect(c.Context(), kindOptions(env, name, "")); there || err != nil {
+					say(err, "cluster of "+name+": pods get their sidecars", "")
+				}
+			}
 			if !proxy || !loopback && !pods {
 				return &exitError{code: exitBroken}
 			}
@@ -52,6 +58,7 @@ Exit codes: 0, 4 if labs cannot run.`,
 		},
 	}
 	c.Flags().StringVar(&envoyPath, "envoy", "", "path of the Envoy to check")
+	nameFlag(c, &name)
 	return c
 }
 

@@ -39,5 +39,9 @@ func possible(env *environment, refused func(job) diag.List, jobs []job) (left [
 	return left, out, problems.Err()
 }
 
-// refusedLive says what a lab of a form cannot have.
-func refusedLive(form platform.Form, j job) diag.List { return live.Refused(j.file, form.Info()) }
+// refusedLive says what a lab cannot have: one of a form, or one in which others run the apps.
+func refusedLive(form platform.Form, injected bool, j job) diag.List {
+	info := form.Info()
+	info.Foreign = injected
+	return live.Refused(j.file, info)
+}

@@ -85,7 +85,7 @@ func packImage(ctx context.Context, env *environment, file, envoyPath string) er
 	if err != nil {
 		return broken(err)
 	}
-	err = whole(file, i.Write)
+	err = whole(file, func(w io.Writer) error { return i.Write(w) })
 	if err != nil {
 		return broken(err)
 	}

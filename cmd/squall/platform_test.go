@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -104,8 +107,52 @@ func TestPlatforms(t *testing.T) {
 			gateway := d.Instances()[0].Admin()
 			require.NoError(t, d.Close())
 			require.Error(t, gateway.Ready(t.Context()), "an Envoy is left")
+			if form == platform.Kind {
+				t.Run("injected", func(t *testing.T) { injected(t, env) })
+			}
 		})
 	}
+}
+
+// injected brings Bookinfo up as Istio's users have it: plain manifests, applied with kubectl into a labelled namespace. A pod that came while
+// nobody gave it a sidecar makes a run inconclusive.
+func injected(t *testing.T, env *environment) {
+	t.Helper()
+	node := "squall-test-control-plane"
+	kubectl := func(stdin []byte, args ...string) {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), "docker", append([]string{"exec", "-i", node, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"}, args...)...)
+		c.Stdin = bytes.NewReader(stdin)
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, "kubectl %v: %s", args, out)
+	}
+	run := func() (code int, out string) {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), env.self, "run", "--platform", "kind", "--name", "test", "--injected", "../../scenarios/catalog/request-routing")
+		text, err := c.CombinedOutput()
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			return exit.ExitCode(), string(text)
+		}
+		require.NoError(t, err)
+		return 0, string(text)
+	}
+	code, out := run()
+	require.Equal(t, exitBroken, code, out)
+	require.Contains(t, out, "the cluster has no pod of default/details-v1")
+
+	manifests, err := os.ReadFile("../../bookinfo/manifests/bookinfo.yaml")
+	require.NoError(t, err)
+	kubectl(nil, "label", "namespace", "default", "istio-injection=enabled")
+	kubectl(manifests, "apply", "-f", "-")
+	code, out = run()
+	require.Equal(t, exitPass, code, out)
+
+	kubectl(nil, "--namespace=istio-system", "delete", "pod", "squall-mesh")
+	kubectl(nil, "delete", "pod", "--selector=app=ratings")
+	kubectl(nil, "wait", "--for=condition=Ready", "--timeout=60s", "pod", "--selector=app=ratings")
+	code, out = run()
+	require.Equal(t, exitInconclusive, code, out)
+	require.Contains(t, out, "has no sidecar")
 }
 
 func TestBrokenPlatformsAreOfCases(t *testing.T) {

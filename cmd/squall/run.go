@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -54,6 +53,8 @@ type runFlags struct {
 	// form is what labs stand on; of kind, the cluster.
 	form platform.Form
 	kind *kind.Platform
+	// injected takes the app's pods that are in the cluster.
+	injected bool
 	// sim runs in virtual time.
 	sim bool
 	// excluded are the scenarios that the platform refuses.
@@ -89,6 +90,9 @@ In a workflow of GitHub (GITHUB_ACTIONS=true) what did not pass is annotated at 
 			}
 			return onPlatform(c.Context(), env, f.platform, nil, func(form platform.Form) error {
 				f.form = form
+				if err := checkInjected(f.injected, form); err != nil {
+					return err
+				}
 				return runScenarios(c.Context(), env, f, args)
 			})
 		},
@@ -110,6 +114,7 @@ In a workflow of GitHub (GITHUB_ACTIONS=true) what did not pass is annotated at 
 	platformFlag(c, &f.platform)
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave the mesh up after the verdict, until Ctrl-C, to look at it; for one scenario")
 	nodeImageFlag(c, &f.nodeImage)
+	injectedFlag(c, &f.injected)
 	simFlag(c, &f.sim)
 	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
 	return c
@@ -164,9 +169,7 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 		return invalid(err)
 	}
 	var b envoy.Binary
-	if f.sim {
-		debug.SetGCPercent(simGC)
-	} else {
+	if !f.sim {
 		if b, err = findEnvoy(ctx, env, f.envoy); err != nil {
 			return err
 		}
@@ -262,7 +265,7 @@ func runJobs(
 	runs := make([]*record.Run, len(jobs))
 	if f.form == platform.Kind {
 		var err error
-		if f.kind, err = openKind(ctx, env, f.name, f.nodeImage, b); err != nil {
+		if f.kind, err = openKind(ctx, env, f.name, f.nodeImage, f.injected, b); err != nil {
 			return nil, err
 		}
 	}

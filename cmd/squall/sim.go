@@ -15,10 +15,6 @@ import (
 	"github.com/squallmesh/squall/scenarios/virtual"
 )
 
-// simGC is how many per cent the heap may grow between collections while runs are simulated: their records are small and short-lived, and
-// all of a processor's time is theirs.
-const simGC = 400
-
 // simFlag adds --sim.
 func simFlag(c *cobra.Command, sim *bool) {
 	c.Flags().BoolVar(sim, "sim", false, "simulate the mesh in virtual time: no Envoy, no processes; what is not simulated is refused")
@@ -46,7 +42,7 @@ func (f *runFlags) refused(j job) diag.List {
 	if f.sim {
 		return virtual.Refused(j.file, j.app)
 	}
-	return refusedLive(f.form, j)
+	return refusedLive(f.form, f.injected, j)
 }
 
 // runVirtual runs one scenario in virtual time and judges it.

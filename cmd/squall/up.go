@@ -25,6 +25,8 @@ import (
 type upFlags struct {
 	app, envoy, profile, name, platform, nodeImage string
 	relays                                         []string
+	// injected takes the pods that are in the cluster, in place of an app's.
+	injected bool
 	// form is what the lab stands on.
 	form platform.Form
 }
@@ -51,6 +53,9 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 			}
 			return onPlatform(c.Context(), env, f.platform, []string{statePath(env, f.name)}, func(form platform.Form) error {
 				f.form = form
+				if err := checkInjected(f.injected, form); err != nil {
+					return err
+				}
 				return up(c.Context(), env, f, args)
 			})
 		},
@@ -59,6 +64,7 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 	nameFlag(c, &f.name)
 	platformFlag(c, &f.platform)
 	nodeImageFlag(c, &f.nodeImage)
+	injectedFlag(c, &f.injected)
 	c.Flags().StringVar(&f.app, "app", "bookinfo", "a built-in app (bookinfo, backend, tcp-echo) or the path of an App file")
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
 	c.Flags().StringArrayVar(&f.relays, "relay", nil, "FROM:TO, workloads between which attached runs may break the network; repeat for more")
@@ -76,7 +82,9 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 	if err != nil {
 		return invalid(err)
 	}
-	if len(rules) == 0 && f.app == "bookinfo" {
+	if f.injected {
+		a = nil
+	} else if len(rules) == 0 && f.app == "bookinfo" {
 		rules = builtinRules("bookinfo-gateway", "destination-rule-all")
 	}
 	b, err := findEnvoy(ctx, env, f.envoy)

@@ -29,7 +29,7 @@ type fleetLab interface {
 func startFleet(ctx context.Context, env *environment, f upFlags, b envoy.Binary, s platform.Spec) (lab fleetLab, watch func(context.Context) error, err error) {
 	var p platform.Platform = docker.Platform{Options: docker.Options{Programs: imagePrograms(env.self, b)}}
 	if f.form == platform.Kind {
-		k, err := openKind(ctx, env, f.name, f.nodeImage, b)
+		k, err := openKind(ctx, env, f.name, f.nodeImage, f.injected, b)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -42,6 +42,14 @@ func startFleet(ctx context.Context, env *environment, f upFlags, b envoy.Binary
 	}
 	lab = d.(fleetLab) //nolint:forcetypeassert // both are fleet's
 	return lab, watch, nil
+}
+
+// manifestsOf are an app's; without one there are none.
+func manifestsOf(a *config.App) []config.File {
+	if a == nil {
+		return nil
+	}
+	return a.Manifests
 }
 
 // ruleTeller says what came of a rule that somebody applied to the cluster.
@@ -72,7 +80,7 @@ func upFleet(
 	defer func() { err = errors.Join(err, more.Close()) }()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return lab.Forward(ctx, dir) })
-	path, err := writeState(env, fleetState(f, lab, more.Address, dir, slices.Concat(s.App.Manifests, s.Rules)))
+	path, err := writeState(env, fleetState(f, lab, more.Address, dir, slices.Concat(manifestsOf(s.App), s.Rules)))
 	if err != nil {
 		return broken(err)
 	}
@@ -103,6 +111,9 @@ func fleetState(f upFlags, lab fleetLab, addons, dir string, baseline []config.F
 	s := labState{
 		Name: f.name, PID: os.Getpid(), API: filepath.Join(dir, fleet.ForwardedAPI), App: appName(f.app, "."), Form: lab.Info().Form,
 		Gateway: lab.GatewayAddress(), Addons: addons, Baseline: baseline,
+	}
+	if f.injected {
+		s.App = ""
 	}
 	for _, i := range lab.Instances() {
 		s.Proxies = append(s.Proxies, proxyState{

@@ -45,7 +45,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		if err != nil {
 			return fmt.Errorf("the agent's port: %w", err)
 		}
-		g.Go(func() error { return tunnel.Server{Token: o.Token, AsApp: dialAsApp}.Serve(ctx, l) })
+		g.Go(func() error {
+			return tunnel.Server{Token: o.Token, AsApp: dialAsApp, Ready: a.process.ready}.Serve(ctx, l)
+		})
 	}
 	if o.DNS != "" {
 		names, err := serveNames(ctx, o)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -65,6 +66,24 @@ func TestKillPauseAndStart(t *testing.T) {
 	s, err := c.Status(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, agent.Status{State: "gone"}, s, "what was asked for is no failure")
+}
+
+// A cluster asks, without a token, whether a pod takes traffic.
+func TestItIsNotReadyWithoutAnEnvoy(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	at := free.Addr().String()
+	require.NoError(t, free.Close())
+	c, _ := start(t, agent.Options{Tunnel: at, Token: "secret"})
+	require.NoError(t, c.Run(t.Context(), sleeper()))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	var resp *http.Response
+	require.Eventually(t, func() bool { //nolint:bodyclose // below
+		resp, err = client.Get("http://" + at + agent.ReadyPath) //nolint:noctx // a test
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 }
 
 // A run that is killed leaves nothing broken.

@@ -192,6 +192,17 @@ func (p *process) status() Status {
 	return s
 }
 
+// ready tells that an Envoy runs and takes traffic; nil, or why not.
+func (p *process) ready(ctx context.Context) error {
+	p.mu.Lock()
+	one, e := p.p, p.spec.Envoy
+	p.mu.Unlock()
+	if one == nil || e == nil || one.Exit() != nil {
+		return errors.New("no Envoy runs: no lab has started one")
+	}
+	return envoy.NewAdmin(e.Bootstrap.Admin).Ready(ctx)
+}
+
 // ended waits until the process ends by itself, which it may have done long ago.
 func (p *process) ended(ctx context.Context) (Status, error) {
 	for {

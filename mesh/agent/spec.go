@@ -5,7 +5,11 @@ import (
 	"time"
 
 	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/tunnel"
 )
+
+// ReadyPath is where the agent's port tells a cluster, without a token, whether its Envoy takes traffic: 200 or 503.
+const ReadyPath = tunnel.ReadyPath
 
 // Options of an agent.
 type Options struct {

@@ -35,6 +35,8 @@ type Info struct {
 	Packets, Names bool
 	// Identity says that workloads have identities, by which mTLS is possible.
 	Identity bool
+	// Foreign says that others run the apps: they cannot be killed, paused, scaled or told what to answer.
+	Foreign bool
 }
 
 // Info gives a form's abilities.

@@ -8,8 +8,6 @@ type conn struct {
 	host *host
 	// stream is the one that it carries, or nil.
 	stream *stream
-	// next of those that are free at the host.
-	next *conn
 	// connecting until the host has accepted, closed when it is over.
 	connecting, closed bool
 	carried            uint32
@@ -38,9 +36,10 @@ func (l *line) remove(s *stream) {
 // connections allows; a host without any may always have one. Source: Envoy's ConnPoolImplBase, HTTP/1.
 func (h *host) newStream(s *stream) {
 	c := h.cluster
-	if x := h.idle; x != nil {
-		h.idle, x.next = x.next, nil
-		h.attach(x, s)
+	if n := len(h.ready); n > 0 {
+		conn := h.ready[n-1]
+		h.ready = h.ready[:n-1]
+		h.attach(conn, s)
 		return
 	}
 	if c.pending >= c.limits.pending {
@@ -58,7 +57,7 @@ func (h *host) newStream(s *stream) {
 // connect opens connections as long as more streams wait than connections are on their way.
 func (h *host) connect() {
 	c := h.cluster
-	for len(h.waiting.list) > int(h.connecting) {
+	for len(h.waiting.list) > h.connecting {
 		if c.connections >= c.limits.connections {
 			c.stats.inc(cxOverflow)
 			if h.open > 0 {
@@ -155,7 +154,7 @@ func (h *host) free(x *conn) {
 		return
 	}
 	if len(h.waiting.list) == 0 {
-		h.idle, x.next = x, h.idle
+		h.ready = append(h.ready, x)
 		return
 	}
 	s := h.waiting.pop()
@@ -211,11 +210,8 @@ func (m *Mesh) closeConn(x *conn) {
 	}
 	h.open--
 	h.cluster.connections--
-	for at := &h.idle; *at != nil; at = &(*at).next {
-		if *at == x {
-			*at, x.next = x.next, nil
-			break
-		}
+	if i := slices.Index(h.ready, x); i >= 0 {
+		h.ready = slices.Delete(h.ready, i, i+1)
 	}
 	let(&m.conns, x)
 	if len(h.waiting.list) > 0 {
@@ -225,8 +221,8 @@ func (m *Mesh) closeConn(x *conn) {
 
 // closeIdle ends the connections that nobody uses.
 func (h *host) closeIdle() {
-	for h.idle != nil {
-		h.cluster.mesh.closeConn(h.idle)
+	for len(h.ready) > 0 {
+		h.cluster.mesh.closeConn(h.ready[len(h.ready)-1])
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 type counter uint8
 
 const (
-	rqTotal counter = iota // the two that every request needs come first
-	rqCompleted
-	cxTotal
+	cxTotal counter = iota
 	cxConnectFail
 	cxOverflow
 	cxNoneHealthy
+	rqTotal
+	rqCompleted
 	rqPendingTotal
 	rqPendingOverflow
 	rqPendingFailureEject
@@ -64,17 +64,13 @@ var counterNames = [counters]string{
 
 // clusterStats are what a cluster counts.
 type clusterStats struct {
+	n [counters]uint64
 	// codes are answers to callers, retried those that were not passed on, by status.
-	codes   statuses // with n's first two in one place
-	n       [counters]uint64
-	retried statuses
+	codes, retried statuses
 }
 
-// statuses counts answers by status. The first one that comes is mostly the only one.
-type statuses struct {
-	first statusCount
-	more  []statusCount
-}
+// statuses counts answers by status.
+type statuses []statusCount
 
 type statusCount struct {
 	status int
@@ -82,25 +78,13 @@ type statusCount struct {
 }
 
 func (l *statuses) add(status int) {
-	if l.first.n == 0 || l.first.status == status {
-		l.first.status = status
-		l.first.n++
-		return
-	}
-	for i := range l.more {
-		if l.more[i].status == status {
-			l.more[i].n++
+	for i := range *l {
+		if (*l)[i].status == status {
+			(*l)[i].n++
 			return
 		}
 	}
-	l.more = append(l.more, statusCount{status, 1})
-}
-
-func (l *statuses) all() []statusCount {
-	if l.first.n == 0 {
-		return nil
-	}
-	return append([]statusCount{l.first}, l.more...)
+	*l = append(*l, statusCount{status, 1})
 }
 
 func (s *clusterStats) inc(c counter) { s.n[c]++ }
@@ -114,9 +98,8 @@ func (s *clusterStats) discarded(status int) { s.retried.add(status) }
 
 // httpStats are what a connection manager counts.
 type httpStats struct {
-	total, completed uint64
-	classes          [6]uint64
-	aborts, delays   uint64
+	total, completed, aborts, delays uint64
+	classes                          [6]uint64
 }
 
 func (h *httpStats) done(status int) {
@@ -214,11 +197,11 @@ func (s *clusterStats) write(out map[string]uint64, cluster string, outlier bool
 			out[at+name] = s.n[i]
 		}
 	}
-	for _, c := range s.codes.all() {
+	for _, c := range s.codes {
 		out[at+"upstream_rq_"+strconv.Itoa(c.status)] += c.n
 		out[at+"upstream_rq_"+strconv.Itoa(c.status/100)+"xx"] += c.n
 	}
-	for _, c := range s.retried.all() {
+	for _, c := range s.retried {
 		out[at+"retry.upstream_rq_"+strconv.Itoa(c.status)] += c.n
 		out[at+"retry.upstream_rq_"+strconv.Itoa(c.status/100)+"xx"] += c.n
 	}

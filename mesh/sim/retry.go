@@ -52,11 +52,10 @@ const (
 
 // newRetryPolicy reads a rule; nil takes Istio's default. With consistent hashing no host is avoided.
 func newRetryPolicy(rule *model.RetryPolicy, hashed bool) *retryPolicy {
-	switch {
-	case rule == nil && hashed:
-		return byDefaultHashed
-	case rule == nil:
-		return byDefault
+	if rule == nil {
+		out := &retryPolicy{number: istioAttempts, base: defaultPause, avoid: !hashed}
+		out.read(istioRetryOn)
+		return out
 	}
 	if rule.Attempts == 0 {
 		return nil
@@ -73,18 +72,9 @@ func newRetryPolicy(rule *model.RetryPolicy, hashed bool) *retryPolicy {
 	return out
 }
 
-// The policies that most routes share, one for all: resetBeforeRequest is what sidecars do for their own apps, the others what Istio does
-// where a rule says nothing, without and with consistent hashing. Nobody changes them.
-var (
-	resetBeforeRequest = &retryPolicy{on: onResetBeforeRequest, number: 2, base: defaultPause}
-	byDefault          = istioDefault(true)
-	byDefaultHashed    = istioDefault(false)
-)
-
-func istioDefault(avoid bool) *retryPolicy {
-	out := &retryPolicy{number: istioAttempts, base: defaultPause, avoid: avoid}
-	out.read(istioRetryOn)
-	return out
+// resetBeforeRequest is what sidecars do for their own apps.
+func resetBeforeRequest() *retryPolicy {
+	return &retryPolicy{on: onResetBeforeRequest, number: 2, base: defaultPause}
 }
 
 func (r *retryPolicy) read(words string) {
@@ -112,7 +102,7 @@ func unknownConditions(words string) (out []string) {
 
 // byStatus tells whether an answer is tried again.
 func (r *retryPolicy) byStatus(a *Answer) bool {
-	if r == nil || a.limited {
+	if r == nil || a.Header("x-envoy-ratelimited") != "" {
 		return false
 	}
 	s := a.Status

@@ -19,43 +19,42 @@ type hostPort struct {
 
 // resolved is what a proxy does with one message: the route that takes it, with everything settled that the message decides.
 type resolved struct {
-	choices []choice
-	total   uint32
+	// name of the route; empty where none took the message.
+	name string
+	// operation names the spans.
+	operation string
 	// direct is an answer of the proxy's own: a redirect, a fixed one, or the refusal of an unknown host. NoAnswer without.
 	direct AnswerID
 	// preflight is the answer of CORS, origin what it lets through; see cors.go.
 	preflight AnswerID
 	cors      *corsDecision
 
-	faults []fault
+	faults  []fault
+	choices []choice
+	total   uint32
 	// ops are the route's own header operations, for answers.
 	ops     *model.HeaderOps
 	hash    *model.HashPolicy
 	retry   *retryPolicy
 	timeout time.Duration
 	mirrors []mirror
-	own     [1]choice // where there is no more than one
-	// name of the route; empty where none took the message.
-	name string
-	// operation names the spans.
-	operation string
 }
 
 // choice is one destination of a route.
 type choice struct {
 	weight uint32
-	// message is what is sent on, original the path before it was rewritten.
-	message messageID
+	name   string // of the cluster
 	// cluster is nil where there is none of that name.
-	cluster  *cluster
-	ops      *model.HeaderOps
+	cluster *cluster
+	// message is what is sent on, original the path before it was rewritten.
+	message  messageID
 	original string
-	name     string // of the cluster
+	ops      *model.HeaderOps
 }
 
 // resolve finds what a proxy does with a message, once for each.
 func (p *proxy) resolve(id messageID) *resolved {
-	if r := p.routes.get(id); r != nil {
+	if r := p.routes[id]; r != nil {
 		return r
 	}
 	var r *resolved
@@ -64,7 +63,7 @@ func (p *proxy) resolve(id messageID) *resolved {
 	} else {
 		r = p.sidecarRoute(id)
 	}
-	p.routes.put(id, r)
+	p.routes[id] = r
 	return r
 }
 
@@ -239,7 +238,6 @@ func (p *proxy) compile(h *model.HTTPRoute, hm *model.HTTPMatch, id messageID, t
 		r.direct = m.changed(m.answers.of(directAnswer(h.DirectResponse)), h.Headers)
 		return r
 	}
-	r.choices = r.own[:0]
 	for _, d := range h.Destinations {
 		c := choice{weight: d.Weight, ops: d.Headers}
 		if len(h.Destinations) == 1 {

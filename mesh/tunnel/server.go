@@ -19,8 +19,11 @@ const (
 	App  = "app"
 )
 
-// Path is what a Server answers at.
-const Path = "/v1/dial"
+// Path is what a Server answers at, ReadyPath where it says to anybody whether the pod is ready (Istio's path).
+const (
+	Path      = "/v1/dial"
+	ReadyPath = "/healthz/ready"
+)
 
 // The protocol of the request, and the header fields that name what to connect to.
 const (
@@ -39,12 +42,21 @@ type Server struct {
 	Open  bool
 	// AsApp connects as the pod's app; nil refuses that.
 	AsApp func(ctx context.Context, network, address string) (net.Conn, error)
+	// Ready tells whether the pod is ready; nil does not say.
+	Ready func(context.Context) error
 }
 
 // Serve answers at a listener, which it closes, until the context ends; that is no error.
 func (s Server) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+Path, s)
+	if s.Ready != nil {
+		mux.HandleFunc("GET "+ReadyPath, func(w http.ResponseWriter, r *http.Request) {
+			if err := s.Ready(r.Context()); err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			}
+		})
+	}
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, BaseContext: func(net.Listener) context.Context { return ctx }}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()

@@ -85,10 +85,28 @@ func Refused(f *spec.File, info platform.Info) diag.List {
 		problems.Errorf("NEEDS-PODS", f.Where(plan.Where(i)), "a lab on %s cannot have a %s: it does not rule its network", info.Form, kind)
 		problems.Hint("use --platform pods, where the system allows it (squall doctor)")
 	}
+	if info.Foreign {
+		problems.Add(needsOwnApp(f)...)
+	}
 	if !info.Identity {
 		problems.Add(needsIdentity(f)...)
 	}
 	return problems
+}
+
+// needsOwnApp says which items of a scenario need an app that the lab runs itself.
+func needsOwnApp(f *spec.File) diag.List {
+	var out diag.List
+	app := func(p *spec.Process) bool { return p != nil && p.Target != string(platform.Sidecar) }
+	for i, item := range f.Spec.Timeline {
+		if item.Scale == nil && item.Script == nil && item.Hold == nil && item.Release == nil && !app(item.Restart) &&
+			(item.Fault == nil || !app(item.Fault.Kill) && !app(item.Fault.Pause)) {
+			continue
+		}
+		out.Errorf("NEEDS-OWN-APP", f.Where(plan.Where(i)), "the app's pods are run by others: they cannot be scaled, killed, paused or told what to answer")
+		out.Hint("leave --injected out, or break the sidecar (target: sidecar)")
+	}
+	return out
 }
 
 // needsIdentity says which rules of a scenario need workloads that have identities.

@@ -131,6 +131,9 @@ func (r *runner) do(ctx context.Context) (err error) {
 	}
 	r.run.Platform = string(r.lab.Info().Form)
 	r.addWorkloads(r.lab.Instances())
+	if r.run.Gaps = r.gaps(); len(r.run.Gaps) > 0 { // whatever was measured would say nothing
+		return nil
+	}
 	if err := r.declareFaults(ctx); err != nil {
 		return err
 	}
@@ -145,11 +148,20 @@ func (r *runner) do(ctx context.Context) (err error) {
 		return err
 	}
 	r.settle(ctx)
+	r.run.Gaps = append(r.run.Gaps, r.gaps()...)
 	r.tellStrain()
 	if err := r.collect(ctx); err != nil || r.opts.Keep == nil {
 		return err
 	}
 	return r.keep(ctx)
+}
+
+// gaps are why the lab is not what the scenario is about, where a lab can tell.
+func (r *runner) gaps() []string {
+	if lab, ok := r.lab.(interface{ Gaps() []string }); ok {
+		return lab.Gaps()
+	}
+	return nil
 }
 
 func (r *runner) addWorkloads(list []*platform.Instance) {

@@ -65,6 +65,9 @@ func (l *Lab) breakProcesses(ctx context.Context, one *broken, p *platform.Proce
 		return "", fmt.Errorf("there is no workload %q", p.Workload)
 	}
 	one.member = l.own(shown)
+	if one.member.pod.Kind == Injected && p.Which() != platform.Sidecar {
+		return "", fmt.Errorf("the app of %s is in a container of its own, out of the lab's reach: its sidecar can be the target", p.Workload)
+	}
 	one.agents = one.member.agents(p.Which())
 	seen = "the kernel showed every process of it in that state"
 	for _, a := range one.agents {

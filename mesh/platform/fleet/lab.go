@@ -43,6 +43,10 @@ type Lab struct {
 	breakages map[string]*broken
 	relayed   int
 	failed    chan error
+	// manifests are the app's services, as documents.
+	manifests []config.File
+	// taken is there if the workloads are pods that others run.
+	taken *taken
 }
 
 // member is a pod of the lab.
@@ -55,7 +59,9 @@ type member struct {
 	env   map[string]string
 	// proxy is the agent of the Envoy, or of the control plane; app that of the app, or nil.
 	proxy, app *agent.Client
-	// gone pods were scaled away.
+	// uid is that of an injected pod.
+	uid string
+	// gone pods were scaled away, or have gone by themselves.
 	gone bool
 	// stops end what watches it.
 	stops []context.CancelFunc
@@ -63,11 +69,15 @@ type member struct {
 
 // Start brings a mesh up on a host, which the lab releases at its end.
 func Start(ctx context.Context, host Host, spec platform.Spec) (*Lab, error) {
-	l := &Lab{host: host, spec: spec, rules: spec.Rules, breakages: map[string]*broken{}, failed: make(chan error, 16)}
+	l := newLab(host, spec)
 	if err := l.start(ctx); err != nil {
 		return nil, errors.Join(err, l.Close()) //nolint:contextcheck // cleaning up goes on when the context has ended
 	}
 	return l, nil
+}
+
+func newLab(host Host, spec platform.Spec) *Lab {
+	return &Lab{host: host, spec: spec, rules: spec.Rules, breakages: map[string]*broken{}, failed: make(chan error, 16)}
 }
 
 func (l *Lab) start(ctx context.Context) (err error) {
@@ -90,6 +100,11 @@ func (l *Lab) start(ctx context.Context) (err error) {
 	if err := l.startControlPlane(ctx); err != nil {
 		return err
 	}
+	if l.taken != nil {
+		if err := l.takePods(ctx); err != nil {
+			return err
+		}
+	}
 	for _, p := range l.spec.Relayed {
 		if err := l.openRelays(ctx, p); err != nil {
 			return err
@@ -99,6 +114,9 @@ func (l *Lab) start(ctx context.Context) (err error) {
 		return err
 	}
 	l.inBackground(ctx, nil, l.renew)
+	if l.taken != nil {
+		return l.settled(ctx)
+	}
 	return nil
 }
 
@@ -293,7 +311,7 @@ const applyTimeout = 30 * time.Second
 // applyAll tells a fresh control plane everything: manifests, workloads, rules.
 func (l *Lab) applyAll(ctx context.Context) error {
 	l.mu.Lock()
-	files := slices.Concat(l.spec.App.Manifests, l.rules)
+	files := slices.Concat(l.manifests, l.rules)
 	l.mu.Unlock()
 	_, err := l.client.Apply(ctx, mesh.ApplyRequest{Replace: true, Files: files, Workloads: l.workloads(), Timeout: applyTimeout})
 	return err
@@ -305,8 +323,11 @@ func (l *Lab) applyWorkloads(ctx context.Context) error {
 }
 
 func (l *Lab) workloads() []mesh.Workload {
+	live := l.live()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var out []mesh.Workload
-	for _, m := range l.live() {
+	for _, m := range live {
 		out = append(out, m.Workload)
 	}
 	return out

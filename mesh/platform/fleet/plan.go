@@ -17,7 +17,10 @@ const systemNamespace = "istio-system"
 
 // plan says which pods there shall be, and what runs in them.
 func (l *Lab) plan() error {
-	docs, problems := config.Parse(l.spec.App.Manifests...)
+	if l.spec.App != nil {
+		l.manifests = l.spec.App.Manifests
+	}
+	docs, problems := config.Parse(l.manifests...)
 	if err := problems.Err(); err != nil {
 		return err
 	}
@@ -39,6 +42,15 @@ func (l *Lab) plan() error {
 	}}}}
 	gateway.pod = podOf(&gateway.Workload.Workload, Gateway)
 	l.members = append(l.members, gateway)
+	if l.taken != nil {
+		for _, t := range config.Templates(set) {
+			if t.Replicas > 0 {
+				l.taken.wanted = append(l.taken.wanted, t.Namespace+"/"+t.Owner)
+			}
+		}
+		l.manifests, l.services = nil, nil
+		return nil
+	}
 	l.templates = map[string]config.Template{}
 	for _, t := range config.Templates(set) {
 		l.templates[t.Owner] = t

@@ -114,8 +114,8 @@ func findLibrary(name string) (string, error) {
 	return "", fmt.Errorf("it is in none of %v", libraryDirs())
 }
 
-// Write writes an archive as docker load and containerd read it.
-func (i *Image) Write(w io.Writer) error {
+// Write writes an archive as docker load and containerd read it. The image goes by the other names too.
+func (i *Image) Write(w io.Writer, others ...string) error {
 	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
 		r, in := io.Pipe()
 		go func() { _ = in.CloseWithError(i.pack(in)) }()
@@ -134,15 +134,19 @@ func (i *Image) Write(w io.Writer) error {
 	}
 	file = file.DeepCopy()
 	file.OS, file.Architecture = "linux", runtime.GOARCH
-	file.Config = v1.Config{Env: []string{"PATH=/usr/local/bin"}, WorkingDir: "/"}
+	file.Config = v1.Config{Entrypoint: []string{"squall"}, Env: []string{"PATH=/usr/local/bin"}, WorkingDir: "/"}
 	if img, err = mutate.ConfigFile(img, file); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
-	ref, err := name.NewTag(i.Reference)
-	if err != nil {
-		return fmt.Errorf("image: %w", err)
+	refs := map[name.Reference]v1.Image{}
+	for _, n := range append([]string{i.Reference}, others...) {
+		ref, err := name.NewTag(n)
+		if err != nil {
+			return fmt.Errorf("image: %w", err)
+		}
+		refs[ref] = img
 	}
-	if err := tarball.Write(ref, img, w); err != nil {
+	if err := tarball.MultiRefWrite(refs, w); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
 	return nil

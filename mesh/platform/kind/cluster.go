@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/kind/pkg/log"
 
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/docker"
 	"github.com/squallmesh/squall/mesh/platform/fleet"
 	"github.com/squallmesh/squall/mesh/platform/image"
@@ -37,6 +38,9 @@ const (
 
 // networkVariable tells kind the network. There is no option for it.
 const networkVariable = "KIND_EXPERIMENTAL_DOCKER_NETWORK"
+
+// appImage is what manifests call the image, whose entry point is this program: Bookinfo's do.
+const appImage = "squall:dev"
 
 // readyTimeout bounds how long a new cluster may take to be ready.
 const readyTimeout = 3 * time.Minute
@@ -54,8 +58,16 @@ type Options struct {
 	Kubeconfig string
 	// Programs are those of the labs' image, by their paths there.
 	Programs map[string]string
+	// Injected takes the pods with sidecars that others run in the cluster, in place of the app's.
+	Injected bool
 	// Progress takes lines for people; nil discards.
 	Progress func(string)
+}
+
+func (o Options) info() platform.Info {
+	i := platform.Kind.Info()
+	i.Foreign = o.Injected
+	return i
 }
 
 // Cluster is one that runs.
@@ -226,6 +238,9 @@ func (c *Cluster) load() error {
 			return fmt.Errorf("images of node %s: %w", n, err)
 		}
 		if slices.Contains(strings.Fields(string(there)), c.image) {
+			if err := n.Command("ctr", "--namespace=k8s.io", "images", "tag", "--force", c.image, "docker.io/library/"+appImage).Run(); err != nil {
+				return fmt.Errorf("the image of apps on node %s: %w", n, err)
+			}
 			continue
 		}
 		r, w, err := os.Pipe()
@@ -233,7 +248,7 @@ func (c *Cluster) load() error {
 			return err
 		}
 		written := make(chan error, 1)
-		go func() { written <- errors.Join(i.Write(w), w.Close()) }()
+		go func() { written <- errors.Join(i.Write(w, appImage), w.Close()) }()
 		err = nodeutils.LoadImageArchive(n, r)
 		_ = r.Close() // whoever still writes gets an error
 		if err := errors.Join(err, <-written); err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/fleet"
+	"github.com/squallmesh/squall/mesh/platform/kind/inject"
 	"github.com/squallmesh/squall/mesh/tunnel"
 )
 
@@ -58,10 +59,14 @@ func (c *Cluster) host(ctx context.Context) (*host, error) {
 		h.lease.release()
 		return nil, err
 	}
+	if err := h.installWebhook(ctx); err != nil {
+		h.lease.release()
+		return nil, err
+	}
 	return h, nil
 }
 
-func (*host) Info() platform.Info          { return platform.Kind.Info() }
+func (h *host) Info() platform.Info        { return h.opts.info() }
 func (h *host) Here() string               { return h.here }
 func (h *host) Token() string              { return h.token }
 func (h *host) Discovery() string          { return net.JoinHostPort(h.node, strconv.Itoa(fleet.DiscoveryPort)) }
@@ -79,27 +84,23 @@ func (h *host) makeNamespace(ctx context.Context, name string) error {
 // makeToken makes the token, or takes the one that the pods have.
 func (h *host) makeToken(ctx context.Context) error {
 	api := h.kube.CoreV1().Secrets(systemNamespace)
-	s, err := api.Get(ctx, tokenSecret, meta.GetOptions{})
+	s, err := api.Get(ctx, inject.TokenSecret, meta.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		b := make([]byte, 32)
 		if _, err := rand.Read(b); err != nil {
 			return err
 		}
-		s, err = api.Create(ctx, secret(hex.EncodeToString(b)), meta.CreateOptions{})
+		s, err = api.Create(ctx, inject.Secret(hex.EncodeToString(b)), meta.CreateOptions{})
 	}
 	if err != nil {
 		return fmt.Errorf("the agents' token: %w", err)
 	}
-	h.token = string(s.Data["token"])
+	h.token = string(s.Data[inject.TokenKey])
 	if h.token == "" { // what was created comes back as it was sent
-		h.token = s.StringData["token"]
+		h.token = s.StringData[inject.TokenKey]
 	}
 	h.namespaces[systemNamespace] = true
 	return nil
-}
-
-func secret(token string) *core.Secret {
-	return &core.Secret{ObjectMeta: meta.ObjectMeta{Name: tokenSecret}, StringData: map[string]string{"token": token}}
 }
 
 // prepare makes what a pod needs: its namespace with the token, and its account.
@@ -110,7 +111,7 @@ func (h *host) prepare(ctx context.Context, p fleet.Pod) error {
 		if err := h.makeNamespace(ctx, p.Namespace); err != nil {
 			return err
 		}
-		_, err := h.kube.CoreV1().Secrets(p.Namespace).Create(ctx, secret(h.token), meta.CreateOptions{})
+		_, err := h.kube.CoreV1().Secrets(p.Namespace).Create(ctx, inject.Secret(h.token), meta.CreateOptions{})
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("the agents' token: %w", err)
 		}
@@ -170,7 +171,7 @@ func (h *host) Add(ctx context.Context, p fleet.Pod) (fleet.Place, error) {
 	got, err := api.Get(ctx, p.Name, meta.GetOptions{})
 	switch {
 	case err == nil && got.Annotations[hashLabel] == want.Annotations[hashLabel] && got.DeletionTimestamp == nil && running(got):
-		return h.place(ctx, p, got)
+		return h.place(ctx, p, got.Status.PodIP)
 	case err == nil:
 		if err := h.delete(ctx, p.Namespace, p.Name); err != nil {
 			return fleet.Place{}, err
@@ -187,7 +188,7 @@ func (h *host) Add(ctx context.Context, p fleet.Pod) (fleet.Place, error) {
 	if !running(got) {
 		return fleet.Place{}, fmt.Errorf("pod %s does not start\n%s", p.Key(), h.Explain(ctx, p))
 	}
-	return h.place(ctx, p, got)
+	return h.place(ctx, p, got.Status.PodIP)
 }
 
 // Remove ends a pod.
@@ -199,18 +200,20 @@ func (h *host) Remove(ctx context.Context, p fleet.Pod) error {
 const agentPoll = 20 * time.Millisecond
 
 // place says where a pod is, once its agents answer.
-func (h *host) place(ctx context.Context, p fleet.Pod, pod *core.Pod) (fleet.Place, error) {
+func (h *host) place(ctx context.Context, p fleet.Pod, address string) (fleet.Place, error) {
 	h.mu.Lock()
 	entry := h.entry
 	h.mu.Unlock()
-	out := fleet.Place{Address: pod.Status.PodIP, Agent: tunnel.Dialer{Address: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(p.Port())), Token: h.token}}
+	out := fleet.Place{Address: address, Agent: tunnel.Dialer{Address: net.JoinHostPort(address, strconv.Itoa(p.Port())), Token: h.token}}
 	sockets := []string{fleet.ProxySocket}
-	if p.Kind == fleet.Gateway {
+	switch p.Kind {
+	case fleet.Gateway:
 		out.Relays = netip.MustParsePrefix(nodeRelays).Masked()
-	}
-	if !pod.Spec.HostNetwork {
-		out.Agent.Through = entry.Dial
+	case fleet.Workload:
 		sockets = append(sockets, fleet.AppSocket)
+		fallthrough
+	case fleet.Injected:
+		out.Agent.Through = entry.Dial
 	}
 	for _, socket := range sockets {
 		for {

@@ -22,7 +22,7 @@ type Platform struct {
 }
 
 // Info is kind's.
-func (*Platform) Info() platform.Info { return platform.Kind.Info() }
+func (p *Platform) Info() platform.Info { return p.Options.info() }
 
 // Start brings a lab up in the cluster, which it makes if there is none. The cluster stays.
 func (p *Platform) Start(ctx context.Context, s platform.Spec) (platform.Deployment, error) {
@@ -34,7 +34,13 @@ func (p *Platform) Start(ctx context.Context, s platform.Spec) (platform.Deploym
 	if err != nil {
 		return nil, err
 	}
-	l, err := fleet.Start(ctx, h, s)
+	start := fleet.Start
+	if p.Options.Injected {
+		start = func(ctx context.Context, _ fleet.Host, s platform.Spec) (*fleet.Lab, error) {
+			return fleet.StartInjected(ctx, h, s)
+		}
+	}
+	l, err := start(ctx, h, s)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/squallmesh/squall/mesh/platform/fleet"
+	"github.com/squallmesh/squall/mesh/platform/kind/inject"
 )
 
 // Labels and annotations of what labs make.
@@ -21,9 +22,6 @@ const (
 
 // nodeRelays are the addresses of relays in the network of a node: its kubelet lets nobody from 127.0.0.0/8's outside to addresses in there.
 const nodeRelays = "198.18.2.1/24"
-
-// tokenSecret holds what agents want to hear, in each namespace that has pods.
-const tokenSecret = "squall-agents"
 
 // manifest is a pod with its agents.
 func (c *Cluster) manifest(p fleet.Pod) (*core.Pod, error) {
@@ -42,16 +40,19 @@ func (c *Cluster) manifest(p fleet.Pod) (*core.Pod, error) {
 			Volumes: []core.Volume{
 				{Name: "run", VolumeSource: core.VolumeSource{EmptyDir: &core.EmptyDirVolumeSource{}}},
 				{Name: "run-app", VolumeSource: core.VolumeSource{EmptyDir: &core.EmptyDirVolumeSource{}}},
-				{Name: "token", VolumeSource: core.VolumeSource{Secret: &core.SecretVolumeSource{SecretName: tokenSecret, DefaultMode: new(int32(0o440))}}},
+				{Name: "token", VolumeSource: core.VolumeSource{Secret: &core.SecretVolumeSource{SecretName: inject.TokenSecret, DefaultMode: new(int32(0o440))}}},
 			},
 		},
 	}
 	if p.Kind == fleet.Workload {
-		pod.Spec.InitContainers = []core.Container{c.capture()}
+		pod.Spec.InitContainers = []core.Container{inject.Init(c.image, "--user", fmt.Sprint(fleet.ProxyUser))}
 		pod.Spec.Containers = append(pod.Spec.Containers, c.app())
 	} else { // where this machine finds it
-		if p.Kind == fleet.Gateway {
-			pod.Spec.InitContainers = []core.Container{c.addresses()}
+		switch p.Kind {
+		case fleet.ControlPlane:
+			c.addWebhook(pod)
+		case fleet.Gateway:
+			pod.Spec.InitContainers = []core.Container{inject.Init(c.image, "--addresses", nodeRelays)}
 		}
 		pod.Spec.HostNetwork = true
 		pod.Spec.DNSPolicy = core.DNSClusterFirstWithHostNet
@@ -74,54 +75,22 @@ func account(p fleet.Pod) string {
 	return p.ServiceAccount
 }
 
-// capture is the container that has the kernel redirect the pod's traffic, before the others start.
-func (c *Cluster) capture() core.Container { return c.initNet("--user", fmt.Sprint(fleet.ProxyUser)) }
-
-// addresses is the container that gives a node the addresses of its gateway's relays.
-func (c *Cluster) addresses() core.Container { return c.initNet("--addresses", nodeRelays) }
-
-func (c *Cluster) initNet(args ...string) core.Container {
-	return core.Container{
-		Name: "squall-init", Image: c.image, ImagePullPolicy: core.PullNever,
-		Command: append([]string{fleet.Squall, "init-net"}, args...),
-		SecurityContext: &core.SecurityContext{
-			RunAsUser: new(int64(0)), AllowPrivilegeEscalation: new(false),
-			Capabilities: &core.Capabilities{Drop: []core.Capability{"ALL"}, Add: []core.Capability{"NET_ADMIN"}},
-		},
-	}
-}
-
-// proxy is the container of the Envoy, or of the control plane.
-func (c *Cluster) proxy(p fleet.Pod) core.Container {
-	name := "istio-proxy"
-	if p.Kind == fleet.ControlPlane {
-		name = "discovery"
-	}
-	return core.Container{
-		Name: name, Image: c.image, ImagePullPolicy: core.PullNever,
-		Command: []string{fleet.Squall, "agent", "--socket", fleet.ProxySocket, "--tunnel", fmt.Sprintf("$(POD_IP):%d", p.Port()), "--token-file", fleet.TokenFile},
-		Env:     []core.EnvVar{{Name: "POD_IP", ValueFrom: &core.EnvVarSource{FieldRef: &core.ObjectFieldSelector{FieldPath: "status.podIP"}}}},
-		VolumeMounts: []core.VolumeMount{
-			{Name: "run", MountPath: fleet.RunDir},
-			{Name: "run-app", MountPath: fleet.AppDir},
-			{Name: "token", MountPath: "/etc/squall", ReadOnly: true},
-		},
-		SecurityContext: unprivileged(fleet.ProxyUser),
-	}
-}
-
 func (c *Cluster) app() core.Container {
 	return core.Container{
 		Name: "app", Image: c.image, ImagePullPolicy: core.PullNever,
 		Command:         []string{fleet.Squall, "agent", "--socket", fleet.AppSocket},
 		VolumeMounts:    []core.VolumeMount{{Name: "run-app", MountPath: fleet.AppDir}},
-		SecurityContext: unprivileged(fleet.AppUser),
+		SecurityContext: inject.Unprivileged(fleet.AppUser),
 	}
 }
 
-func unprivileged(user int64) *core.SecurityContext {
-	return &core.SecurityContext{
-		RunAsUser: &user, RunAsGroup: &user, RunAsNonRoot: new(true), AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
-		Capabilities: &core.Capabilities{Drop: []core.Capability{"ALL"}},
+// proxy is the container of the Envoy, or of the control plane.
+func (c *Cluster) proxy(p fleet.Pod) core.Container {
+	name := inject.ProxyName
+	if p.Kind == fleet.ControlPlane {
+		name = "discovery"
 	}
+	out := inject.Agent(name, c.image, p.Port(), "run", "token")
+	out.VolumeMounts = append(out.VolumeMounts, core.VolumeMount{Name: "run-app", MountPath: fleet.AppDir})
+	return out
 }

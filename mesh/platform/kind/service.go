@@ -37,6 +37,13 @@ func (h *host) Services(ctx context.Context, list []*model.Service) error {
 			delete(wanted, key)
 			continue
 		}
+		if _, users := s.Annotations[core.LastAppliedConfigAnnotation]; users { // somebody has made it theirs since
+			delete(s.Labels, labLabel)
+			if _, err := h.kube.CoreV1().Services(s.Namespace).Update(ctx, s, meta.UpdateOptions{}); err != nil {
+				return fmt.Errorf("service %s: %w", key, err)
+			}
+			continue
+		}
 		if err := h.kube.CoreV1().Services(s.Namespace).Delete(ctx, s.Name, meta.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("service %s: %w", key, err)
 		}
@@ -45,7 +52,11 @@ func (h *host) Services(ctx context.Context, list []*model.Service) error {
 		if err := h.makeNamespace(ctx, s.Namespace); err != nil {
 			return err
 		}
-		if _, err := h.kube.CoreV1().Services(s.Namespace).Create(ctx, s, meta.CreateOptions{}); err != nil {
+		_, err := h.kube.CoreV1().Services(s.Namespace).Create(ctx, s, meta.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("service %s is in the cluster already, and is not of a lab: run with --injected to use the app that is there, or take it away (kubectl -n %s delete service %s)", key, s.Namespace, s.Name)
+		}
+		if err != nil {
 			return fmt.Errorf("service %s: %w", key, err)
 		}
 	}

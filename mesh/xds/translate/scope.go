@@ -197,7 +197,6 @@ func (t *Translator) fill(s *scope) {
 	}
 	if s.kind == model.Sidecar && t.snap.Mesh.Capture == model.CaptureProxy {
 		t.ensureTable(s, 0)
-		t.ensure(nodeID{listener, s.key, ConnectListener}, &s.shared, buildConnect)
 	}
 }
 
@@ -212,7 +211,7 @@ func (t *Translator) ensureHosts(s *scope, services, ruled []string) {
 		}
 		t.ensure(nodeID{hostClusters, s.key, host}, &s.shared, func(r *reader) { buildClusters(r, host) })
 		t.ensure(nodeID{hostEndpoints, s.key, host}, &s.shared, func(r *reader) { buildEndpoints(r, host) })
-		if s.kind == model.Sidecar {
+		if s.kind == model.Sidecar && t.snap.Mesh.Capture == model.CaptureRedirect {
 			t.ensure(nodeID{tcpListeners, s.key, host}, &s.shared, func(r *reader) { buildTCPListeners(r, host) })
 		}
 	}
