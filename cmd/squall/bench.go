@@ -67,9 +67,11 @@ that saw none, which makes the measurement void. Times never do.`,
 					return invalid(fmt.Errorf("--only %s: there is %s", name, strings.Join(benchNames(), ", ")))
 				}
 			}
-			var err error
-			if b.binary, err = findEnvoy(c.Context(), env, envoyPath); err != nil {
-				return err
+			if !slices.Equal(only, []string{"sim"}) { // which needs no Envoy
+				var err error
+				if b.binary, err = findEnvoy(c.Context(), env, envoyPath); err != nil {
+					return err
+				}
 			}
 			return b.run(c.Context(), out, only)
 		},

@@ -62,20 +62,24 @@ func (b *bench) staticEnvoys(ctx context.Context, files []config.File, proxies [
 	for _, p := range proxies {
 		workloads = append(workloads, p.Workload)
 	}
-	snap, more := config.Build(config.Set{}.With(docs...), model.Snapshot{Mesh: model.ExactMesh()}, workloads)
-	problems.Add(more...)
-	if err := problems.Err(); err != nil {
-		return 0, err
-	}
-	bootstraps, err := xdstest.StaticBootstraps(snap, proxies)
-	if err != nil {
-		return 0, err
-	}
 	owner, dir, err := newOwner(b.env)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, owner.Close()) }()
+	identity, err := xdstest.NewIdentity(filepath.Join(dir, "ca"))
+	if err != nil {
+		return 0, err
+	}
+	snap, more := config.Build(config.Set{}.With(docs...), model.Snapshot{Mesh: model.ExactMesh(), Trust: identity.Trust}, workloads)
+	problems.Add(more...)
+	if err := problems.Err(); err != nil {
+		return 0, err
+	}
+	bootstraps, err := xdstest.StaticBootstraps(snap, proxies, identity)
+	if err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	begin := time.Now()

@@ -15,8 +15,19 @@ const (
 	simRounds, simEvents = 15, 3_000_000
 )
 
-// sim measures the kernel of the simulator by itself.
+// sim measures the simulator: its kernel by itself, and meshes on it.
 func (b *bench) sim(ctx context.Context) error {
+	for _, measure := range []func(context.Context) error{b.simKernel, b.simPages, b.simThousand, b.simMemory} {
+		if err := measure(ctx); err != nil {
+			return err
+		}
+		runtime.GC() // what one part left is not the next one's
+	}
+	return nil
+}
+
+// simKernel measures the kernel by itself.
+func (b *bench) simKernel(ctx context.Context) error {
 	m := hold.New(simPending, 1)
 	m.Run(simEvents)
 	runtime.GC() // what other parts left is not the kernel's

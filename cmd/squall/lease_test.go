@@ -131,7 +131,7 @@ func TestAFaultEndsWithItsKilledRunner(t *testing.T) {
 func TestOverlappingLeasesEndEachAtItsOwnTime(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("control plane killed %v", killed), func(t *testing.T) {
-			lab, dir := ownLab(t)
+			lab, dir := ownLab(t, "bookinfo")
 			caller, ok := lab.Instance("productpage-v1")
 			require.True(t, ok)
 			ratings := through(t, caller.Address, "http://ratings:9080/ratings/0")
@@ -160,8 +160,8 @@ func TestOverlappingLeasesEndEachAtItsOwnTime(t *testing.T) {
 	}
 }
 
-// ownLab is a lab of Bookinfo that this test starts itself, and its folder.
-func ownLab(t *testing.T) (*local.Lab, string) {
+// ownLab is a lab of an app of squall that this test starts itself, and its folder.
+func ownLab(t *testing.T, name string) (*local.Lab, string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets
 	require.NoError(t, err)
@@ -172,7 +172,7 @@ func ownLab(t *testing.T) (*local.Lab, string) {
 	collector, err := local.Collect(t.Context(), dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, collector.Close()) })
-	app, _, err := loadApp("bookinfo")
+	app, _, err := loadApp(name)
 	require.NoError(t, err)
 	binary, err := findEnvoy(t.Context(), osEnvironment(), "")
 	require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -169,7 +170,9 @@ func runScenarios(ctx context.Context, env *environment, f runFlags, args []stri
 		return invalid(err)
 	}
 	var b envoy.Binary
-	if !f.sim {
+	if f.sim {
+		debug.SetGCPercent(simGC)
+	} else {
 		if b, err = findEnvoy(ctx, env, f.envoy); err != nil {
 			return err
 		}

@@ -15,6 +15,10 @@ import (
 	"github.com/squallmesh/squall/scenarios/virtual"
 )
 
+// simGC is how many per cent the heap may grow between collections while runs are simulated: their records are small and short-lived, and
+// all of a processor's time is theirs.
+const simGC = 400
+
 // simFlag adds --sim.
 func simFlag(c *cobra.Command, sim *bool) {
 	c.Flags().BoolVar(sim, "sim", false, "simulate the mesh in virtual time: no Envoy, no processes; what is not simulated is refused")

@@ -13,6 +13,7 @@ import (
 	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
 	internallistenerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/bootstrap/internal_listener/v3"
 	downstreamconnectionsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -67,9 +68,10 @@ type BootstrapOptions struct {
 	// MaxDownstreamConnections is the limit over all listeners but admin. 0 means 2147483647: Envoy warns if there is no limit.
 	MaxDownstreamConnections int64
 
-	// Listeners and Clusters are static ones beside those above.
+	// Listeners, Clusters and Secrets are static ones beside those above.
 	Listeners []*listenerv3.Listener
 	Clusters  []*clusterv3.Cluster
+	Secrets   []*tlsv3.Secret
 }
 
 // Locality is where a node is. All parts may be empty.
@@ -123,7 +125,9 @@ func Bootstrap(opts BootstrapOptions) (*bootstrapv3.Bootstrap, error) {
 	return &bootstrapv3.Bootstrap{
 		Node:             node(opts),
 		Admin:            &bootstrapv3.Admin{Address: admin.proto(), IgnoreGlobalConnLimit: true},
-		StaticResources:  &bootstrapv3.Bootstrap_StaticResources{Listeners: opts.Listeners, Clusters: append(clusters, opts.Clusters...)},
+		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
+			Listeners: opts.Listeners, Clusters: append(clusters, opts.Clusters...), Secrets: opts.Secrets,
+		},
 		DynamicResources: dynamicResources(opts),
 		ClusterManager:   manager,
 		LayeredRuntime:   runtime,

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"time"
 
 	"github.com/squallmesh/squall/mesh/sim/des"
@@ -31,7 +32,7 @@ type Call struct {
 
 // App is what runs behind a sidecar; exactly one of Program, Status, Backend and Echo is set.
 type App struct {
-	Program Program
+	Program Program // two apps with equal ones share what it said
 	// Status answers each request with a status, which it may draw.
 	Status  func() int
 	Backend *BackendOptions
@@ -44,18 +45,19 @@ type App struct {
 	Servers, Room int
 }
 
-// app is an App behind a proxy.
+// app is an App behind a proxy. What every request needs comes first: in a large mesh each line of memory has to be fetched.
 type app struct {
 	mesh    *Mesh
 	proxy   *proxy
-	opts    App
 	down    bool
 	paused  bool
-	frozen  []frozen // what happened while it was paused
 	backend *Backend
 	station *queue.FCFS
-	random  *rand.Rand
-	steps   map[messageID]*node
+	random  rand.Rand
+	source  rand.PCG
+	opts    App
+	frozen  []frozen // what happened while it was paused
+	steps   *steps
 }
 
 type frozen struct {
@@ -63,13 +65,16 @@ type frozen struct {
 	who  uint32
 }
 
+// steps are what is known of a program, by the request.
+type steps = few[messageID, *node]
+
 // node is a place in what a program does: all that follows from one request and the answers so far.
 type node struct {
 	call    messageID
 	timeout time.Duration
 	calls   bool
 	answer  AnswerID
-	next    map[AnswerID]*node
+	next    few[AnswerID, *node]
 }
 
 // task is one request at an app.
@@ -96,7 +101,7 @@ type task struct {
 func (m *Mesh) SetApp(workload string, o App) {
 	a := m.appOf(workload)
 	a.opts = o
-	a.station, a.backend = nil, nil
+	a.station, a.backend, a.steps = nil, nil, m.stepsOf(o.Program)
 	if o.Servers > 0 {
 		a.station = queue.NewFCFS(o.Servers, o.Room)
 	}
@@ -105,10 +110,24 @@ func (m *Mesh) SetApp(workload string, o App) {
 	}
 }
 
+// stepsOf gives what is known of a program: apps that run the same one learn together.
+func (m *Mesh) stepsOf(p Program) *steps {
+	if p == nil || !reflect.TypeOf(p).Comparable() {
+		return &steps{}
+	}
+	s := m.programs[p]
+	if s == nil {
+		s = &steps{}
+		m.programs[p] = s
+	}
+	return s
+}
+
 func (m *Mesh) appOf(workload string) *app {
 	a := m.apps[workload]
 	if a == nil {
-		a = &app{mesh: m, random: m.random("work/" + workload), steps: map[messageID]*node{}}
+		a = &app{mesh: m, steps: &steps{}, source: des.Source(m.opts.Seed, "work/"+workload)}
+		a.random = *rand.New(&a.source) //nolint:gosec // repeatable on purpose
 		m.apps[workload] = a
 	}
 	return a
@@ -171,7 +190,7 @@ func (a *app) work(t *task) {
 		d = a.opts.Work
 	}
 	t.refs++
-	a.mesh.kernel.After(d.Draw(a.random), evWorked, t.id)
+	a.mesh.kernel.After(d.Draw(&a.random), evWorked, t.id)
 }
 
 // worked is when a request's work is done, or a backend's delay is over.
@@ -208,16 +227,16 @@ func (m *Mesh) step(t *task, from *node) {
 	a := t.app
 	var n *node
 	if from == nil {
-		n = a.steps[t.message]
+		n = a.steps.get(t.message)
 	} else {
-		n = from.next[t.given[len(t.given)-1]]
+		n = from.next.get(t.given[len(t.given)-1])
 	}
 	if n == nil {
 		n = a.ask(t)
 		if from == nil {
-			a.steps[t.message] = n
+			a.steps.put(t.message, n)
 		} else {
-			from.next[t.given[len(t.given)-1]] = n
+			from.next.put(t.given[len(t.given)-1], n)
 		}
 	}
 	t.node = n
@@ -250,7 +269,7 @@ func (a *app) ask(t *task) *node {
 	step := a.opts.Program.Step(m.message(t.message), t.given)
 	switch {
 	case step.Call != nil:
-		return &node{calls: true, call: m.messages.of(step.Call.Message), timeout: step.Call.Timeout, next: map[AnswerID]*node{}}
+		return &node{calls: true, call: m.messages.of(step.Call.Message), timeout: step.Call.Timeout}
 	case step.Answer != nil:
 		return &node{answer: m.answers.of(*step.Answer)}
 	}

@@ -174,7 +174,7 @@ func (a *app) overhead() time.Duration {
 	if a.opts.Work != nil {
 		d = a.opts.Work
 	}
-	return d.Draw(a.random)
+	return d.Draw(&a.random)
 }
 
 // take has a request worked on by the first worker that is free and returns the time until it is done: the recursion of Kiefer and

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/sim/des"
 )
 
 // clusterName is Istio's: outbound|9080|v1|reviews.default.svc.cluster.local.
@@ -28,44 +29,59 @@ type limits struct {
 const unlimited = math.MaxUint32
 
 // cluster is what one proxy knows of the endpoints of a service's port and subset, and how it calls them.
+//
+// What every request needs comes first.
 type cluster struct {
-	mesh   *Mesh
-	proxy  *proxy
-	name   string
-	at     hostPort
-	subset string
-	// number among the clusters with something to do later, from 1; 0 has nothing.
-	number uint32
+	// alike are the hosts among which least request chooses, where they are of one priority and count alike; see pick.
+	alike []*host
+	// only is the only one of alike, where there is no other.
+	only *host
+	lb   rand.PCG
+	mesh *Mesh
+	// stats are those of the first cluster of this name that the proxy had, counted if it is this one.
+	stats *clusterStats
 
-	policy    model.TrafficPolicy
-	rule      *model.DestinationRule
-	endpoints *model.Endpoints
-	limits    limits
-	keepFor   uint32 // requests of one connection; 0 any number
-	// retired: the rules changed, and another cluster has taken its place.
-	retired bool
+	connections, pending, requests, retries uint32
+	limits                                  limits
+	keepFor                                 uint32 // requests of one connection; 0 any number
+	// retired: the rules changed, and another cluster has taken its place. watched: failures are counted.
+	retired, watched bool
+	proxy            *proxy
+	counted          clusterStats
+	outlier          outlier
 
 	hosts      []*host
 	priorities []*priority
 	levels     []uint32 // share of the requests of each priority, in per cent
 	panics     []bool
+	seed       uint64 // where round robin starts
 
-	connections, pending, requests, retries uint32
-	stats                                   *clusterStats
-	lb                                      *rand.Rand
-	seed                                    uint64 // where round robin starts
-
-	outlier outlier
-	merge   merging
+	name   string
+	at     hostPort
+	subset string
+	// number among the clusters with something to do later, from 1; 0 has nothing.
+	number    uint32
+	policy    model.TrafficPolicy
+	rule      *model.DestinationRule
+	endpoints *model.Endpoints
+	merge     merging
 }
 
-// host is one endpoint as a proxy's cluster sees it.
+// host is one endpoint as a proxy's cluster sees it. What every request needs comes first.
 type host struct {
 	cluster *cluster
-	address string
-	port    uint32
 	// target is the sidecar there; nil of an inbound cluster, whose only host is its own app.
-	target   *proxy
+	target *proxy
+	// idle are the connections that are free, the latest first.
+	idle *conn
+	// open are all connections, connecting those among them that are not open yet.
+	open, connecting int32
+	// active requests count for least request.
+	active  uint32
+	port    uint32
+	waiting line
+
+	address  string
 	weight   uint32
 	locality model.Locality
 	level    uint32 // priority
@@ -80,13 +96,6 @@ type host struct {
 	ejectedAt    time.Duration
 	returnedAt   time.Duration
 	backoff      uint32
-
-	// active requests count for least request.
-	active uint32
-	ready  []*conn
-	// open are all connections, connecting those among them that are not open yet.
-	open, connecting int
-	waiting          line
 }
 
 // cluster gives a proxy's cluster for a host's port and subset, or nil if nobody declares it.
@@ -127,7 +136,7 @@ func (p *proxy) service(host string) *model.Service {
 func (c *cluster) configure(rule *model.DestinationRule) {
 	c.rule, c.policy = rule, rule.For(c.subset, c.at.port)
 	if c.stats = c.proxy.stats[c.name]; c.stats == nil {
-		c.stats = &clusterStats{}
+		c.stats = &c.counted
 		c.proxy.stats[c.name] = c.stats
 	}
 	c.limits = limits{unlimited, unlimited, unlimited, unlimited, c.policy.RetryBudget}
@@ -143,7 +152,7 @@ func (c *cluster) configure(rule *model.DestinationRule) {
 		set(&c.limits.retries, pool.MaxRetries)
 		c.keepFor = pool.MaxRequestsPerConnection
 	}
-	c.lb = c.mesh.random("lb/" + c.proxy.id + "/" + c.name)
+	c.lb = des.Source(c.mesh.opts.Seed, "lb/"+c.proxy.id+"/"+c.name)
 	c.seed = c.lb.Uint64() >> 1
 	c.outlier.configure(c)
 	c.merge.window = c.mesh.snap.Mesh.MergeWindow

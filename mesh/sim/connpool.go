@@ -8,6 +8,8 @@ type conn struct {
 	host *host
 	// stream is the one that it carries, or nil.
 	stream *stream
+	// next of those that are free at the host.
+	next *conn
 	// connecting until the host has accepted, closed when it is over.
 	connecting, closed bool
 	carried            uint32
@@ -36,10 +38,9 @@ func (l *line) remove(s *stream) {
 // connections allows; a host without any may always have one. Source: Envoy's ConnPoolImplBase, HTTP/1.
 func (h *host) newStream(s *stream) {
 	c := h.cluster
-	if n := len(h.ready); n > 0 {
-		conn := h.ready[n-1]
-		h.ready = h.ready[:n-1]
-		h.attach(conn, s)
+	if x := h.idle; x != nil {
+		h.idle, x.next = x.next, nil
+		h.attach(x, s)
 		return
 	}
 	if c.pending >= c.limits.pending {
@@ -57,7 +58,7 @@ func (h *host) newStream(s *stream) {
 // connect opens connections as long as more streams wait than connections are on their way.
 func (h *host) connect() {
 	c := h.cluster
-	for len(h.waiting.list) > h.connecting {
+	for len(h.waiting.list) > int(h.connecting) {
 		if c.connections >= c.limits.connections {
 			c.stats.inc(cxOverflow)
 			if h.open > 0 {
@@ -154,7 +155,7 @@ func (h *host) free(x *conn) {
 		return
 	}
 	if len(h.waiting.list) == 0 {
-		h.ready = append(h.ready, x)
+		h.idle, x.next = x, h.idle
 		return
 	}
 	s := h.waiting.pop()
@@ -210,8 +211,11 @@ func (m *Mesh) closeConn(x *conn) {
 	}
 	h.open--
 	h.cluster.connections--
-	if i := slices.Index(h.ready, x); i >= 0 {
-		h.ready = slices.Delete(h.ready, i, i+1)
+	for at := &h.idle; *at != nil; at = &(*at).next {
+		if *at == x {
+			*at, x.next = x.next, nil
+			break
+		}
 	}
 	let(&m.conns, x)
 	if len(h.waiting.list) > 0 {
@@ -221,8 +225,8 @@ func (m *Mesh) closeConn(x *conn) {
 
 // closeIdle ends the connections that nobody uses.
 func (h *host) closeIdle() {
-	for len(h.ready) > 0 {
-		h.cluster.mesh.closeConn(h.ready[len(h.ready)-1])
+	for h.idle != nil {
+		h.cluster.mesh.closeConn(h.idle)
 	}
 }
 

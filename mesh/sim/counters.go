@@ -12,12 +12,12 @@ import (
 type counter uint8
 
 const (
-	cxTotal counter = iota
+	rqTotal counter = iota // the two that every request needs come first
+	rqCompleted
+	cxTotal
 	cxConnectFail
 	cxOverflow
 	cxNoneHealthy
-	rqTotal
-	rqCompleted
 	rqPendingTotal
 	rqPendingOverflow
 	rqPendingFailureEject
@@ -64,13 +64,17 @@ var counterNames = [counters]string{
 
 // clusterStats are what a cluster counts.
 type clusterStats struct {
-	n [counters]uint64
 	// codes are answers to callers, retried those that were not passed on, by status.
-	codes, retried statuses
+	codes   statuses // with n's first two in one place
+	n       [counters]uint64
+	retried statuses
 }
 
-// statuses counts answers by status.
-type statuses []statusCount
+// statuses counts answers by status. The first one that comes is mostly the only one.
+type statuses struct {
+	first statusCount
+	more  []statusCount
+}
 
 type statusCount struct {
 	status int
@@ -78,13 +82,25 @@ type statusCount struct {
 }
 
 func (l *statuses) add(status int) {
-	for i := range *l {
-		if (*l)[i].status == status {
-			(*l)[i].n++
+	if l.first.n == 0 || l.first.status == status {
+		l.first.status = status
+		l.first.n++
+		return
+	}
+	for i := range l.more {
+		if l.more[i].status == status {
+			l.more[i].n++
 			return
 		}
 	}
-	*l = append(*l, statusCount{status, 1})
+	l.more = append(l.more, statusCount{status, 1})
+}
+
+func (l *statuses) all() []statusCount {
+	if l.first.n == 0 {
+		return nil
+	}
+	return append([]statusCount{l.first}, l.more...)
 }
 
 func (s *clusterStats) inc(c counter) { s.n[c]++ }
@@ -98,8 +114,9 @@ func (s *clusterStats) discarded(status int) { s.retried.add(status) }
 
 // httpStats are what a connection manager counts.
 type httpStats struct {
-	total, completed, aborts, delays uint64
-	classes                          [6]uint64
+	total, completed uint64
+	classes          [6]uint64
+	aborts, delays   uint64
 }
 
 func (h *httpStats) done(status int) {
@@ -197,11 +214,11 @@ func (s *clusterStats) write(out map[string]uint64, cluster string, outlier bool
 			out[at+name] = s.n[i]
 		}
 	}
-	for _, c := range s.codes {
+	for _, c := range s.codes.all() {
 		out[at+"upstream_rq_"+strconv.Itoa(c.status)] += c.n
 		out[at+"upstream_rq_"+strconv.Itoa(c.status/100)+"xx"] += c.n
 	}
-	for _, c := range s.retried {
+	for _, c := range s.retried.all() {
 		out[at+"retry.upstream_rq_"+strconv.Itoa(c.status)] += c.n
 		out[at+"retry.upstream_rq_"+strconv.Itoa(c.status/100)+"xx"] += c.n
 	}

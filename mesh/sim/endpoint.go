@@ -106,6 +106,10 @@ func (c *cluster) refresh() {
 		c.balance(p, c.panics[i])
 	}
 	c.weighLocalities(before)
+	c.alike, c.only = c.like(), nil
+	if len(c.alike) == 1 {
+		c.only = c.alike[0]
+	}
 }
 
 // overprovisioning is how far healthy hosts make up for others: Envoy's 140 %.

@@ -89,6 +89,13 @@ func (c *cluster) weightOf(h *host) float64 {
 
 // pick chooses a host for a request; nil without one. hash is nil where nothing is hashed.
 func (c *cluster) pick(hash *uint64) *host {
+	switch {
+	case c.only != nil:
+		return c.only
+	case c.alike != nil:
+		c.lb.Uint64() // would draw the priority
+		return c.lessBusy(c.alike)
+	}
 	n := len(c.priorities)
 	if n == 0 {
 		c.stats.inc(cxNoneHealthy)
@@ -145,12 +152,28 @@ func (c *cluster) pickIn(p *priority, inPanic bool, policy model.LBPolicy, draw 
 		i, _ := t.sched.pick(func(i uint32) float64 { return c.weightOf(list[i]) })
 		return list[i]
 	}
-	// Two are drawn, perhaps the same; the first wins a tie.
+	return c.lessBusy(list)
+}
+
+// lessBusy draws two hosts, perhaps the same, and takes the one with fewer requests; the first wins a tie.
+func (c *cluster) lessBusy(list []*host) *host {
 	a, b := list[c.lb.Uint64()%uint64(len(list))], list[c.lb.Uint64()%uint64(len(list))]
 	if b.active < a.active {
 		return b
 	}
 	return a
+}
+
+// like gives the healthy hosts where nothing but how busy they are makes a difference between them.
+func (c *cluster) like() []*host {
+	if len(c.priorities) != 1 || c.panics[0] || c.lbPolicy() != model.LeastRequest {
+		return nil
+	}
+	p := c.priorities[0]
+	if p.turns.sched != nil || p.places != nil {
+		return nil
+	}
+	return p.healthy // nil without any
 }
 
 // weighLocalities makes the schedule of localities where a rule distributes requests over them: each by its weight, less where fewer of

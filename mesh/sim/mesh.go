@@ -62,7 +62,9 @@ type Mesh struct {
 	byID    map[string]*proxy
 	byPlace map[string]*proxy // sidecars by the address that they accept at
 	apps    map[string]*app   // by the workload's key
-	loads   []*Load
+	// programs are what apps were seen to do.
+	programs map[Program]*steps
+	loads    []*Load
 
 	messages messages
 	answers  answers
@@ -93,7 +95,7 @@ type Mesh struct {
 func New(o Options) *Mesh {
 	m := &Mesh{
 		opts: o, times: DefaultTimes(), kernel: des.New(o.Budget), snap: model.Snapshot{Mesh: model.DefaultMesh()},
-		byID: map[string]*proxy{}, byPlace: map[string]*proxy{}, apps: map[string]*app{},
+		byID: map[string]*proxy{}, byPlace: map[string]*proxy{}, apps: map[string]*app{}, programs: map[Program]*steps{},
 		matchers: map[*model.HTTPMatch]*match.Matcher{},
 	}
 	if o.Times != nil {

@@ -25,6 +25,8 @@ type Answer struct {
 	Body    string
 	// Size of the body, where it is not kept; 0 is the length of Body.
 	Size int
+	// limited: the answer says that it comes of a rate limit.
+	limited bool
 }
 
 // Header gives a header's first value, or "".
@@ -117,6 +119,7 @@ func (as *answers) of(x Answer) AnswerID {
 	id, known := as.ids[key]
 	if !known {
 		id = AnswerID(len(as.list))
+		x.limited = x.Header("x-envoy-ratelimited") != ""
 		as.list = append(as.list, &x)
 		as.ids[key] = id
 	}

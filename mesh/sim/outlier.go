@@ -5,7 +5,6 @@ import "time"
 // outlier is what a cluster knows of endpoints that fail. Source: Envoy's DetectorImpl; success rates and failure percentages are off, as
 // Istio has them.
 type outlier struct {
-	on bool
 	// errors in a row, and whether so many throw out; without they only count.
 	errors5xx, errorsGate   uint32
 	enforce5xx, enforceGate bool
@@ -33,11 +32,12 @@ const (
 
 func (o *outlier) configure(c *cluster) {
 	rule := c.policy.Outlier
-	*o = outlier{begun: c.mesh.began[c.rule]}
+	*o, c.watched = outlier{begun: c.mesh.began[c.rule]}, false
 	if rule == nil {
 		return
 	}
-	o.on, o.maxPercent, o.longest = true, 10, longestEjection
+	c.watched = true
+	o.maxPercent, o.longest = 10, longestEjection
 	o.errors5xx, o.enforce5xx = enforced(rule.Consecutive5xx, true)
 	o.errorsGate, o.enforceGate = enforced(rule.ConsecutiveGateway, false)
 	o.interval, o.base = rule.Interval, rule.BaseEjection
@@ -68,7 +68,7 @@ func enforced(n *uint32, byDefault bool) (uint32, bool) {
 // sawStatus counts what came of an attempt at a host: a status, or 503 for a broken connection and 504 for none in time.
 func (c *cluster) sawStatus(h *host, status int) {
 	o := &c.outlier
-	if !o.on {
+	if !c.watched {
 		return
 	}
 	if status < 500 || status > 599 {

@@ -23,7 +23,7 @@ func (m *Mesh) Revive(workload string, app, proxy bool) {
 	if proxy {
 		p.down = false
 		// Its counters begin anew, and so does all that it knew.
-		p.routes, p.tcp, p.inbounds = map[messageID]*resolved{}, map[uint32]*resolved{}, map[uint32]*resolved{}
+		p.routes, p.tcp, p.inbounds = few[messageID, *resolved]{}, map[uint32]*resolved{}, few[uint32, *resolved]{}
 		p.clusters, p.order = map[string]*cluster{}, nil
 		p.stats, p.outboundStats, p.inboundStats = map[string]*clusterStats{}, httpStats{}, httpStats{}
 	}

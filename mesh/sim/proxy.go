@@ -11,26 +11,26 @@ import (
 	"github.com/squallmesh/squall/mesh/model/match"
 )
 
-// proxy is one Envoy.
+// proxy is one Envoy. What every request needs comes first.
 type proxy struct {
-	mesh     *Mesh
-	id       string
-	kind     model.ProxyKind
-	workload *model.Workload
+	mesh *Mesh
 	// app behind a sidecar; nil of a gateway.
 	app *app
 	// down: its process is gone. gone: it has left the mesh.
 	down, gone bool
+	routes     few[messageID, *resolved]
+	inbounds   few[uint32, *resolved]
+	// outboundStats and inboundStats are those of its connection managers.
+	inboundStats, outboundStats httpStats
 
-	routes   map[messageID]*resolved
+	id       string
+	kind     model.ProxyKind
+	workload *model.Workload
 	tcp      map[uint32]*resolved
-	inbounds map[uint32]*resolved
 	clusters map[string]*cluster
 	order    []*cluster // of clusters, in the order in which they were first used
 	stats    map[string]*clusterStats
-	// outboundStats and inboundStats are those of its connection managers.
-	outboundStats, inboundStats httpStats
-	draws                       draws
+	draws    draws
 }
 
 // draws are a proxy's streams of random numbers, one for each purpose, made when they are first used.
@@ -62,7 +62,7 @@ func (m *Mesh) Apply(snap model.Snapshot, proxies []*model.Proxy) {
 		p := m.byID[x.ID]
 		if p == nil {
 			p = &proxy{
-				mesh: m, id: x.ID, kind: x.Kind, inbounds: map[uint32]*resolved{},
+				mesh: m, id: x.ID, kind: x.Kind,
 				clusters: map[string]*cluster{}, stats: map[string]*clusterStats{},
 			}
 			p.draws.p = p
@@ -139,7 +139,7 @@ func (m *Mesh) forgetRoutes() {
 	m.domains = map[string]map[string]hostPort{}
 	m.matchers = map[*model.HTTPMatch]*match.Matcher{}
 	for _, p := range m.proxies {
-		p.routes, p.tcp = map[messageID]*resolved{}, map[uint32]*resolved{}
+		p.routes, p.tcp = few[messageID, *resolved]{}, map[uint32]*resolved{}
 	}
 }
 
@@ -160,7 +160,7 @@ func (m *Mesh) Proxy(workload string) (string, bool) {
 
 // inbound is what a sidecar does with requests to one of the ports at which it accepts for its app.
 func (p *proxy) inbound(port uint32) *resolved {
-	if r := p.inbounds[port]; r != nil {
+	if r := p.inbounds.get(port); r != nil {
 		return r
 	}
 	i := slices.IndexFunc(p.workload.Inbound, func(in model.Inbound) bool { return in.Listen.Port == port })
@@ -171,9 +171,10 @@ func (p *proxy) inbound(port uint32) *resolved {
 	c := p.inboundCluster(in.App.Port)
 	r := &resolved{
 		name: "default", operation: fmt.Sprintf("%s:%d/*", in.Host, in.Port), total: 1,
-		choices: []choice{{weight: 1, name: c.name, cluster: c}}, retry: resetBeforeRequest(),
+		retry: resetBeforeRequest,
 	}
-	p.inbounds[port] = r
+	r.choices = append(r.own[:0], choice{weight: 1, name: c.name, cluster: c})
+	p.inbounds.put(port, r)
 	return r
 }
 

@@ -52,10 +52,11 @@ const (
 
 // newRetryPolicy reads a rule; nil takes Istio's default. With consistent hashing no host is avoided.
 func newRetryPolicy(rule *model.RetryPolicy, hashed bool) *retryPolicy {
-	if rule == nil {
-		out := &retryPolicy{number: istioAttempts, base: defaultPause, avoid: !hashed}
-		out.read(istioRetryOn)
-		return out
+	switch {
+	case rule == nil && hashed:
+		return byDefaultHashed
+	case rule == nil:
+		return byDefault
 	}
 	if rule.Attempts == 0 {
 		return nil
@@ -72,9 +73,18 @@ func newRetryPolicy(rule *model.RetryPolicy, hashed bool) *retryPolicy {
 	return out
 }
 
-// resetBeforeRequest is what sidecars do for their own apps.
-func resetBeforeRequest() *retryPolicy {
-	return &retryPolicy{on: onResetBeforeRequest, number: 2, base: defaultPause}
+// The policies that most routes share, one for all: resetBeforeRequest is what sidecars do for their own apps, the others what Istio does
+// where a rule says nothing, without and with consistent hashing. Nobody changes them.
+var (
+	resetBeforeRequest = &retryPolicy{on: onResetBeforeRequest, number: 2, base: defaultPause}
+	byDefault          = istioDefault(true)
+	byDefaultHashed    = istioDefault(false)
+)
+
+func istioDefault(avoid bool) *retryPolicy {
+	out := &retryPolicy{number: istioAttempts, base: defaultPause, avoid: avoid}
+	out.read(istioRetryOn)
+	return out
 }
 
 func (r *retryPolicy) read(words string) {
@@ -102,7 +112,7 @@ func unknownConditions(words string) (out []string) {
 
 // byStatus tells whether an answer is tried again.
 func (r *retryPolicy) byStatus(a *Answer) bool {
-	if r == nil || a.Header("x-envoy-ratelimited") != "" {
+	if r == nil || a.limited {
 		return false
 	}
 	s := a.Status

@@ -19,42 +19,43 @@ type hostPort struct {
 
 // resolved is what a proxy does with one message: the route that takes it, with everything settled that the message decides.
 type resolved struct {
-	// name of the route; empty where none took the message.
-	name string
-	// operation names the spans.
-	operation string
+	choices []choice
+	total   uint32
 	// direct is an answer of the proxy's own: a redirect, a fixed one, or the refusal of an unknown host. NoAnswer without.
 	direct AnswerID
 	// preflight is the answer of CORS, origin what it lets through; see cors.go.
 	preflight AnswerID
 	cors      *corsDecision
 
-	faults  []fault
-	choices []choice
-	total   uint32
+	faults []fault
 	// ops are the route's own header operations, for answers.
 	ops     *model.HeaderOps
 	hash    *model.HashPolicy
 	retry   *retryPolicy
 	timeout time.Duration
 	mirrors []mirror
+	own     [1]choice // where there is no more than one
+	// name of the route; empty where none took the message.
+	name string
+	// operation names the spans.
+	operation string
 }
 
 // choice is one destination of a route.
 type choice struct {
 	weight uint32
-	name   string // of the cluster
-	// cluster is nil where there is none of that name.
-	cluster *cluster
 	// message is what is sent on, original the path before it was rewritten.
-	message  messageID
-	original string
+	message messageID
+	// cluster is nil where there is none of that name.
+	cluster  *cluster
 	ops      *model.HeaderOps
+	original string
+	name     string // of the cluster
 }
 
 // resolve finds what a proxy does with a message, once for each.
 func (p *proxy) resolve(id messageID) *resolved {
-	if r := p.routes[id]; r != nil {
+	if r := p.routes.get(id); r != nil {
 		return r
 	}
 	var r *resolved
@@ -63,7 +64,7 @@ func (p *proxy) resolve(id messageID) *resolved {
 	} else {
 		r = p.sidecarRoute(id)
 	}
-	p.routes[id] = r
+	p.routes.put(id, r)
 	return r
 }
 
@@ -238,6 +239,7 @@ func (p *proxy) compile(h *model.HTTPRoute, hm *model.HTTPMatch, id messageID, t
 		r.direct = m.changed(m.answers.of(directAnswer(h.DirectResponse)), h.Headers)
 		return r
 	}
+	r.choices = r.own[:0]
 	for _, d := range h.Destinations {
 		c := choice{weight: d.Weight, ops: d.Headers}
 		if len(h.Destinations) == 1 {

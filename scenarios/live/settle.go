@@ -9,6 +9,7 @@ import (
 
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/mesh/platform"
+	"github.com/squallmesh/squall/mesh/xds/translate"
 	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/query"
 )
@@ -89,32 +90,51 @@ func (r *runner) mirrored() (n uint64) {
 func (r *runner) busy(ctx context.Context, list []*platform.Instance) (what string, completed uint64) {
 	logged, connections := r.observed.Ledger.Counts(), r.observed.Ledger.Connections()
 	for _, i := range list {
-		stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total)$`)
-		if err != nil {
+		t, err := trafficOf(ctx, i)
+		switch {
+		case err != nil:
 			// A proxy that is gone cannot report any more; its loss was noted when it was ended.
-			continue
+		case t.active > 0:
+			return fmt.Sprintf("%s has %d requests in flight", i.Name, t.active), 0
+		case uint64(logged[i.ID()]) < t.completed:
+			return fmt.Sprintf("%s reported %d of %d requests", i.Name, logged[i.ID()], t.completed), 0
+		case uint64(connections[i.ID()]) < t.connections:
+			return fmt.Sprintf("%s reported %d of %d connections", i.Name, connections[i.ID()], t.connections), 0
 		}
-		own, tcp := uint64(0), uint64(0)
-		for name, v := range stats.Values {
-			switch {
-			case strings.HasPrefix(name, "http.admin."):
-			case strings.HasSuffix(name, "active") && v > 0:
-				return fmt.Sprintf("%s has %d requests in flight", i.Name, v), 0
-			case strings.HasSuffix(name, "completed"):
-				own += v
-			case strings.HasPrefix(name, "tcp."):
-				tcp += v
-			}
-		}
-		if uint64(logged[i.ID()]) < own {
-			return fmt.Sprintf("%s reported %d of %d requests", i.Name, logged[i.ID()], own), 0
-		}
-		if uint64(connections[i.ID()]) < tcp {
-			return fmt.Sprintf("%s reported %d of %d connections", i.Name, connections[i.ID()], tcp), 0
-		}
-		completed += own
+		completed += t.completed
 	}
 	return "", completed
+}
+
+// traffic is what a proxy counts of what its log must have.
+type traffic struct{ active, completed, connections uint64 }
+
+// trafficOf leaves out open tunnels (CONNECT): what comes out of them is counted.
+func trafficOf(ctx context.Context, i *platform.Instance) (t traffic, err error) {
+	stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total|cluster\.`+
+		translate.ConnectListener+`[|;].*\.upstream_rq_(active|200))$`)
+	if err != nil {
+		return t, err
+	}
+	var opened, open uint64
+	for name, v := range stats.Values {
+		switch {
+		case strings.HasPrefix(name, "http.admin."):
+		case strings.HasPrefix(name, "tcp."):
+			t.connections += v
+		case strings.HasSuffix(name, "downstream_rq_active"):
+			t.active += v
+		case strings.HasSuffix(name, "completed"):
+			t.completed += v
+		case strings.HasSuffix(name, "upstream_rq_active"):
+			open += v
+		case !strings.Contains(name, ".external."):
+			opened += v
+		}
+	}
+	t.active -= min(open, t.active)
+	t.completed -= min(opened, t.completed)
+	return t, nil
 }
 
 // collect moves everything into the record, and asks the metrics.

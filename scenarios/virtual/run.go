@@ -171,19 +171,11 @@ func (e *engine) do(ctx context.Context) error {
 
 // build makes the mesh of the app's documents and the scenario's rules.
 func (e *engine) build() error {
-	settings := settingsOf(e.file)
-	docs, problems := config.Parse(slices.Concat(e.opts.App.Manifests, e.file.Rules)...)
-	if err := problems.Err(); err != nil {
-		return err
-	}
-	e.docs = config.Set{}.With(docs...)
-	e.place = newPlaces(e.docs, settings)
-	e.snap = model.Snapshot{Mesh: settings}
 	budget := e.opts.Budget
 	if budget == 0 {
 		budget = DefaultBudget
 	}
-	e.mesh = sim.New(sim.Options{
+	err := e.assemble(slices.Concat(e.opts.App.Manifests, e.file.Rules), settingsOf(e.file), sim.Options{
 		Seed: e.opts.Seed, Budget: budget, Times: e.opts.Times, Epoch: start.Add(-e.origin),
 		Hop: func(h *telemetry.Hop) {
 			h.Time, h.Duration, h.UpstreamTime = h.Time.Truncate(record.Precision), h.Duration.Truncate(record.Precision), h.UpstreamTime.Truncate(record.Precision)
@@ -191,13 +183,10 @@ func (e *engine) build() error {
 		},
 		Span: func(s *telemetry.Span) { e.run.Spans = append(e.run.Spans, *s) },
 	})
-	if err := e.apply(); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, w := range e.place.workloads {
-		if err := e.startApp(w); err != nil {
-			return err
-		}
 		e.record1(w)
 	}
 	return nil

@@ -3,6 +3,7 @@ package eval
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync"
@@ -58,6 +59,8 @@ func (e *evaluation) path(m *routev3.RouteMatch) (bool, error) {
 	case *routev3.RouteMatch_PathSeparatedPrefix:
 		is := compare(path, p.PathSeparatedPrefix, fold, strings.HasPrefix)
 		return is && (len(path) == len(p.PathSeparatedPrefix) || path[len(p.PathSeparatedPrefix)] == '/'), nil
+	case *routev3.RouteMatch_ConnectMatcher_:
+		return e.req.Method == http.MethodConnect, nil
 	}
 	return false, fmt.Errorf("its path is compared in a way that is not evaluated here: %T", m.GetPathSpecifier())
 }
@@ -167,6 +170,8 @@ func pathText(m *routev3.RouteMatch) string {
 		out = "~" + p.SafeRegex.GetRegex()
 	case *routev3.RouteMatch_PathSeparatedPrefix:
 		out = p.PathSeparatedPrefix + "[/*]"
+	case *routev3.RouteMatch_ConnectMatcher_:
+		return "CONNECT"
 	}
 	if m.GetCaseSensitive() != nil && !m.GetCaseSensitive().GetValue() {
 		out += " (any case)"

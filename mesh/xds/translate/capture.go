@@ -49,19 +49,24 @@ func buildPortListener(r *reader, port uint32) {
 	})))
 }
 
-// buildTCPListeners gives a listener for each port of a service that is not HTTP, at the service's own address.
+// buildTCPListeners gives a listener for each port of a service that is not HTTP: at the service's own address, or for tunnels to it.
 func buildTCPListeners(r *reader, host string) {
 	svc := r.service(host)
-	if svc == nil || svc.Address == "" {
+	tunnels := r.mesh().Capture == model.CaptureProxy
+	if svc == nil || svc.Address == "" && !tunnels {
 		return
 	}
 	for _, p := range svc.Ports {
 		if p.Protocol.IsHTTP() || p.Protocol == model.UDP {
 			continue
 		}
-		at := model.Socket{Address: svc.Address, Port: p.Number}
 		const direction = corev3.TrafficDirection_OUTBOUND
 		filter := r.tcpRouteFilter(OutboundCluster(p.Number, "", host), direction, hostPort{host: host, port: p.Number, gateway: model.MeshGateway})
+		if tunnels {
+			r.tunnel(connectTo(host, p.Number), filter)
+			continue
+		}
+		at := model.Socket{Address: svc.Address, Port: p.Number}
 		handedOver(r, newListener(listenerName(at), at, direction, filter))
 	}
 }

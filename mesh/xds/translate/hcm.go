@@ -41,6 +41,8 @@ type connectionManager struct {
 	direction  corev3.TrafficDirection
 	// edge is a gateway's: the client's own address and headers count.
 	edge bool
+	// tunnels says that it takes CONNECT.
+	tunnels bool
 	// mutual says that its connections have mTLS: the app is told who calls.
 	mutual bool
 }
@@ -81,6 +83,9 @@ func (r *reader) httpFilter(cm connectionManager) *listenerv3.Filter {
 		hcm.SetCurrentClientCertDetails = &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{
 			Subject: wrapperspb.Bool(true), Dns: true, Uri: true,
 		}
+	}
+	if cm.tunnels {
+		takeTunnels(hcm)
 	}
 	return networkFilter("envoy.filters.network.http_connection_manager", hcm)
 }

@@ -37,6 +37,8 @@ const (
 	InboundPassthroughCluster = "InboundPassthroughCluster" //nolint:gosec // no password
 	// HTTPProxyTable is the route table of a sidecar that its app uses as an HTTP proxy.
 	HTTPProxyTable = "http_proxy"
+	// ConnectListener takes the tunnels to ports that speak HTTP; its name begins those of all tunnels' clusters.
+	ConnectListener = "connect"
 	// FaultFilter carries the faults of rules.
 	FaultFilter = "envoy.filters.http.fault"
 	// LeaseFilters is how many faults of scenarios may stand on one route at once.

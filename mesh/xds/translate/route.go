@@ -25,35 +25,47 @@ func buildVirtualHosts(r *reader, host string) {
 	svc := r.service(host)
 	rule := r.meshRule(host)
 	leased := r.faults(host)
-	var ports []uint32
+	var ports []model.Port
 	if svc != nil {
-		for _, p := range svc.Ports {
-			if p.Protocol.IsHTTP() {
-				ports = append(ports, p.Number)
-			}
-		}
+		ports = svc.Ports
 	} else if rule != nil {
-		ports = []uint32{80}
+		ports = []model.Port{{Number: 80, Protocol: model.HTTP}}
 	}
+	tunnels := r.mesh().Capture == model.CaptureProxy
 	hosts := map[uint32]*routev3.VirtualHost{}
-	for _, port := range ports {
-		at := hostPort{host: host, port: port, gateway: model.MeshGateway}
+	for _, p := range ports {
+		if !p.Protocol.IsHTTP() && (!tunnels || p.Protocol == model.UDP) {
+			continue
+		}
+		at := hostPort{host: host, port: p.Number, gateway: model.MeshGateway}
 		vh := &routev3.VirtualHost{
-			Name:                       fmt.Sprintf("%s:%d", host, port),
+			Name:                       fmt.Sprintf("%s:%d", host, p.Number),
 			Domains:                    r.domains(svc, at),
 			IncludeRequestAttemptCount: true,
 		}
-		if rule != nil {
-			vh.Routes = r.httpRoutes(rule, at, leased)
+		if p.Protocol.IsHTTP() {
+			vh.Routes = r.requestRoutes(svc, rule, at, leased)
 		}
-		if len(vh.GetRoutes()) == 0 && svc != nil { // no rule, or one that says nothing to these callers or on this port
-			vh.Routes = []*routev3.Route{r.defaultRoute(at, leased)}
+		if tunnels && svc != nil {
+			vh.Routes = append(vh.Routes, connectRoute(p, host))
 		}
 		if len(vh.GetRoutes()) > 0 {
-			hosts[port] = vh
+			hosts[p.Number] = vh
 		}
 	}
 	r.t.setVirtualHosts(r.scope, r.node, hosts, r.pos...)
+}
+
+// requestRoutes gives the routes of a host's requests.
+func (r *reader) requestRoutes(svc *model.Service, rule *model.VirtualService, at hostPort, leased []*model.LeasedFault) []*routev3.Route {
+	var routes []*routev3.Route
+	if rule != nil {
+		routes = r.httpRoutes(rule, at, leased)
+	}
+	if len(routes) == 0 && svc != nil { // no rule, or one that says nothing to these callers or on this port
+		routes = []*routev3.Route{r.defaultRoute(at, leased)}
+	}
+	return routes
 }
 
 func (r *reader) domains(svc *model.Service, at hostPort) []string {

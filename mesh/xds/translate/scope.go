@@ -197,6 +197,7 @@ func (t *Translator) fill(s *scope) {
 	}
 	if s.kind == model.Sidecar && t.snap.Mesh.Capture == model.CaptureProxy {
 		t.ensureTable(s, 0)
+		t.ensure(nodeID{listener, s.key, ConnectListener}, &s.shared, buildConnect)
 	}
 }
 
@@ -211,7 +212,7 @@ func (t *Translator) ensureHosts(s *scope, services, ruled []string) {
 		}
 		t.ensure(nodeID{hostClusters, s.key, host}, &s.shared, func(r *reader) { buildClusters(r, host) })
 		t.ensure(nodeID{hostEndpoints, s.key, host}, &s.shared, func(r *reader) { buildEndpoints(r, host) })
-		if s.kind == model.Sidecar && t.snap.Mesh.Capture == model.CaptureRedirect {
+		if s.kind == model.Sidecar {
 			t.ensure(nodeID{tcpListeners, s.key, host}, &s.shared, func(r *reader) { buildTCPListeners(r, host) })
 		}
 	}

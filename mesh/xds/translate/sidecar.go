@@ -138,7 +138,7 @@ func buildOutbound(r *reader, p *model.Proxy) {
 	if w.ProxyPort != 0 {
 		at := model.Socket{Address: w.Address, Port: w.ProxyPort}
 		r.add(Listener, HTTPProxyTable, newListener(HTTPProxyTable, at, direction, r.httpFilter(connectionManager{
-			statPrefix: "outbound_" + HTTPProxyTable, table: HTTPProxyTable, direction: direction,
+			statPrefix: "outbound_" + HTTPProxyTable, table: HTTPProxyTable, direction: direction, tunnels: true,
 		})))
 	}
 	for _, o := range w.Outbound {
