@@ -26,7 +26,7 @@ type Role struct {
 // Roles lists every role by name.
 func Roles() []Role {
 	return []Role{
-		{"backend", "the exact-test workload: answers on four ports, held and scripted over a control socket", listenBackend},
+		{"backend", "the exact-test workload: answers on four ports (and https where it has a certificate), held and scripted over a control socket", listenBackend},
 		{"details", "what is printed about a book: author, year, pages, ISBN", httpRole("details", newDetails)},
 		{"productpage", "the page people see; calls details and reviews", httpRole("productpage", newProductPage)},
 		{"ratings", "stars per reviewer, with faulty variants by SERVICE_VERSION", httpRole("ratings", newRatings)},
@@ -74,7 +74,7 @@ func listenBackend(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	b, err := backend.Listen(ctx, backend.Options{
-		Host: host, Ports: ports, Control: o.Control, Grace: o.Grace,
+		Host: host, Ports: ports, Control: o.Control, Grace: o.Grace, Certificate: o.Env("TLS_CERTIFICATE"), ClientCA: o.Env("TLS_CLIENT_CA"),
 		Workload: o.name(), Pod: o.pod(), Version: o.Env("SERVICE_VERSION"),
 	})
 	if err != nil {

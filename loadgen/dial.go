@@ -52,7 +52,7 @@ func (l *Load) transports() []*http.Transport {
 	for i := range all {
 		t := &http.Transport{
 			DialContext: dial, Protocols: &protocols, DisableCompression: true, DisableKeepAlives: l.NoKeepAlive,
-			MaxIdleConnsPerHost: idleConnections,
+			MaxIdleConnsPerHost: idleConnections, TLSClientConfig: l.TLS,
 		}
 		if !l.HTTP2 && !l.GRPC && l.Connections > 0 {
 			t.MaxConnsPerHost, t.MaxIdleConnsPerHost = l.Connections, l.Connections

@@ -29,12 +29,38 @@ func classify(run, request context.Context, err error) string {
 		return ErrExhausted
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ErrRefused
+	case refusedByTLS(err):
+		return ErrTLS + ": " + lastError(err)
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), saysReset(err.Error()):
 		return ErrReset
 	}
 	if of, ok := errors.AsType[*url.Error](err); ok {
 		err = of.Err
+	}
+	return err.Error()
+}
+
+// errHandshake is around whatever ended a TLS handshake.
+type errHandshake struct{ cause error }
+
+func (e errHandshake) Error() string { return "TLS handshake: " + e.cause.Error() }
+func (e errHandshake) Unwrap() error { return e.cause }
+
+// refusedByTLS knows a handshake that failed, and, since with TLS 1.3 a client's own part is over before the server has looked at the client's
+// certificate, an alert that comes in place of an answer. crypto/tls does not export what an alert is.
+func refusedByTLS(err error) bool {
+	if _, ok := errors.AsType[errHandshake](err); ok {
+		return true
+	}
+	of, ok := errors.AsType[*net.OpError](err)
+	return ok && of.Op == "remote error"
+}
+
+// lastError is the innermost one.
+func lastError(err error) string {
+	for errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
 	}
 	return err.Error()
 }

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -48,6 +49,8 @@ type Load struct {
 	// message, a string, as in google.protobuf.StringValue and grpc.health.v1.HealthCheckRequest. A status other than 0 is an error, and
 	// Result.Value is that status unless Extract keeps something else.
 	GRPC bool
+	// TLS is how https URLs are called: which authorities are trusted, what certificate is shown. Required with them. GRPC and HTTP2 have none.
+	TLS *tls.Config
 	// NoTrace sends no trace headers: the mesh itself decides what is traced, as for a user's browser.
 	NoTrace bool
 	// Dial makes connections, for instance from within another network namespace; the caller answers for where they lead.
@@ -92,6 +95,30 @@ type Extract struct {
 	Body *regexp.Regexp
 	// Header of the answer to keep, if Body is nil.
 	Header string
+	// Certificate keeps the server's, if Body is nil and Header is empty: its common name, or its serial number in hexadecimal digits.
+	Certificate Certificate
+}
+
+// Certificate is what to keep of a server's certificate.
+type Certificate string
+
+// What there is to keep.
+const (
+	CertificateName   Certificate = "name"
+	CertificateSerial Certificate = "serial"
+)
+
+func (c Certificate) of(state *tls.ConnectionState) string {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return ""
+	}
+	switch leaf := state.PeerCertificates[0]; c {
+	case CertificateName:
+		return leaf.Subject.CommonName
+	case CertificateSerial:
+		return leaf.SerialNumber.Text(16)
+	}
+	return ""
 }
 
 // Login is a form posted once before the start, whose cookies are sent with every request.
@@ -160,8 +187,14 @@ func (l *Load) Check() error {
 	if _, ok := first.tcp(); ok {
 		return errors.Join(errs...)
 	}
-	if _, err := first.build(); err != nil {
+	req, err := first.build()
+	switch {
+	case err != nil:
 		wrong("its first request: %w", err)
+	case (req.URL.Scheme == "https") != (l.TLS != nil):
+		wrong("https and TLS go together")
+	case l.TLS != nil && (l.HTTP2 || l.GRPC):
+		wrong("TLS is spoken with HTTP/1.1 alone")
 	}
 	return errors.Join(errs...)
 }

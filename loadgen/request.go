@@ -24,8 +24,8 @@ func (r Request) build() (*http.Request, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case u.Scheme != "http" || u.Host == "":
-		return nil, fmt.Errorf("the URL %q is not http://host/path", r.URL)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("the URL %q is not http://host/path or https://host/path", r.URL)
 	}
 	method := r.Method
 	if method == "" {

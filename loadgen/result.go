@@ -44,6 +44,8 @@ const (
 	ErrReset = "reset"
 	// ErrCanceled: the run was stopped.
 	ErrCanceled = "canceled"
+	// ErrTLS begins what TLS came to: one side refused the other, or the server has nothing for the name.
+	ErrTLS = "tls"
 	// ErrExhausted: this machine had no file descriptor or port left for another connection. It makes a load Behind.
 	ErrExhausted = "exhausted"
 )

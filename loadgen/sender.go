@@ -3,6 +3,7 @@ package loadgen
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -97,7 +98,16 @@ func once(ctx context.Context, cancel context.CancelCauseFunc) context.Context {
 }
 
 func (s *sender) exchange(req *http.Request, seq uint64, result *Result) {
+	var handshake atomic.Bool // failed
+	if s.load.TLS != nil {
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+			TLSHandshakeDone: func(_ tls.ConnectionState, err error) { handshake.Store(err != nil) },
+		}))
+	}
 	resp, err := s.transports[seq%uint64(len(s.transports))].RoundTrip(req)
+	if err != nil && handshake.Load() {
+		err = errHandshake{err}
+	}
 	if err == nil {
 		result.Status = resp.StatusCode
 		if err = s.read(resp, result); err == nil && s.load.GRPC {
@@ -122,6 +132,8 @@ func (s *sender) read(resp *http.Response, result *Result) error {
 	if l.Extract.Body == nil {
 		if l.Extract.Header != "" {
 			result.Value = resp.Header.Get(l.Extract.Header)
+		} else if l.Extract.Certificate != "" {
+			result.Value = l.Extract.Certificate.of(resp.TLS)
 		}
 		var err error
 		result.Bytes, err = io.Copy(io.Discard, resp.Body)

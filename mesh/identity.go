@@ -49,6 +49,13 @@ func WithoutIdentity(s model.Snapshot) diag.List {
 			refuse(a.Pos, "a policy about callers' identities")
 		}
 	}
+	for _, g := range s.Gateways.All() {
+		for _, server := range g.Servers {
+			if t := server.TLS; t != nil && t.Mode == model.ServerIstioMutual {
+				refuse(t.Pos, "mode ISTIO_MUTUAL")
+			}
+		}
+	}
 	for _, d := range s.DestinationRules.All() {
 		for _, t := range d.AllTLS() {
 			if t.Mode == model.TLSIstio {

@@ -20,6 +20,8 @@ type Seen struct {
 	Path     string      `json:"path"` // with the query
 	Attempt  int         `json:"attempt"`
 	Header   http.Header `json:"header"`
+	// TLS is what a caller of the port https showed of itself.
+	TLS *SeenTLS `json:"tls,omitempty"`
 	// BodySize is the size of the request's body in bytes.
 	BodySize int `json:"bodySize"`
 }
@@ -119,7 +121,7 @@ func (s *Server) answerHTTP(w http.ResponseWriter, r *http.Request, t *ticket, o
 	if !own {
 		b, err := json.Marshal(Seen{
 			Backend: s.opts.Workload, Version: s.opts.Version, Port: t.port, Protocol: r.Proto, Method: r.Method,
-			Host: r.Host, Path: r.URL.RequestURI(), Attempt: t.attempt, Header: r.Header, BodySize: size,
+			Host: r.Host, Path: r.URL.RequestURI(), Attempt: t.attempt, Header: r.Header, BodySize: size, TLS: seenTLS(r.TLS),
 		})
 		if err != nil {
 			status = http.StatusInternalServerError

@@ -17,15 +17,17 @@ const (
 	HTTP2 = "http2"
 	GRPC  = "grpc"
 	TCP   = "tcp"
+	// HTTPS is there with Options.Certificate alone.
+	HTTPS = "https"
 )
 
 // DefaultPorts returns the port numbers by name.
 func DefaultPorts() map[string]int {
-	return map[string]int{HTTP: 8080, HTTP2: 8081, GRPC: 8082, TCP: 8083}
+	return map[string]int{HTTP: 8080, HTTP2: 8081, GRPC: 8082, TCP: 8083, HTTPS: 8443}
 }
 
 // portNames in the order in which they are opened.
-func portNames() []string { return []string{HTTP, HTTP2, GRPC, TCP} }
+func portNames() []string { return []string{HTTP, HTTP2, GRPC, TCP, HTTPS} }
 
 // Options configures a backend.
 type Options struct {
@@ -35,6 +37,11 @@ type Options struct {
 	Ports map[string]int
 	// Control is the path of the control socket, made with mode 0600. Empty: no control.
 	Control string
+	// Certificate is a certificate, its chain and its key in PEM, for the port https. Empty: the port stays closed.
+	Certificate string
+	// ClientCA are authorities in PEM: callers of the port https must show a certificate that leads to one. Empty: none is asked
+	// for.
+	ClientCA string
 	// Workload, Pod and Version are reported in every answer. Empty: "backend", the workload's name, "v1".
 	Workload, Pod, Version string
 	// Grace is how long answers being written may take once the context is cancelled. Requests that are held, delayed

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log"
@@ -55,13 +56,23 @@ func Listen(ctx context.Context, o Options) (_ *Server, err error) {
 	if host == "*" {
 		host = ""
 	}
+	encrypted, err := o.tls()
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range portNames() {
+		if name == HTTPS && encrypted == nil {
+			continue
+		}
 		var lc net.ListenConfig
 		ln, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(o.Ports[name])))
 		if err != nil {
 			return nil, fmt.Errorf("port %s: %w", name, err)
 		}
 		s.listeners[name] = &listener{Listener: ln, port: name, ledger: s.ledger}
+		if name == HTTPS {
+			s.listeners[name] = tls.NewListener(s.listeners[name], encrypted)
+		}
 	}
 	if o.Control != "" {
 		if s.control, err = listenControl(ctx, o.Control); err != nil {
@@ -97,8 +108,10 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.giveBack()
 	lines := &lineServer{Server: s, conns: map[*conn]struct{}{}}
 	servers := map[string]*http.Server{}
-	for _, port := range []string{HTTP, HTTP2, GRPC} {
-		servers[port] = s.httpServer(port)
+	for _, port := range []string{HTTP, HTTP2, GRPC, HTTPS} {
+		if s.listeners[port] != nil {
+			servers[port] = s.httpServer(port)
+		}
 	}
 	listeners := maps.Clone(s.listeners)
 	if s.control != nil {
@@ -147,8 +160,8 @@ func served(name string, err error) error {
 
 func (s *Server) httpServer(port string) *http.Server {
 	var protocols http.Protocols
-	protocols.SetHTTP1(port == HTTP)
-	protocols.SetUnencryptedHTTP2(port != HTTP)
+	protocols.SetHTTP1(port == HTTP || port == HTTPS)
+	protocols.SetUnencryptedHTTP2(port == HTTP2 || port == GRPC)
 	return &http.Server{
 		Handler:     s.running.Guard(s.serveHTTP(port)),
 		Protocols:   &protocols,

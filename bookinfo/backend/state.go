@@ -7,7 +7,7 @@ import (
 
 // State is what has reached the backend since it started or was last reset.
 type State struct {
-	// Ports has an entry for each of the four ports.
+	// Ports has an entry for each port.
 	Ports map[string]PortState `json:"ports"`
 	// Attempts counts arrivals per request id and attempt, in the order in which each pair first arrived. Requests
 	// without an x-request-id are not in it. [Client.Wait] leaves it out.

@@ -46,6 +46,7 @@ func (b *build) whole(workloads []*model.Workload) {
 	services, fixed := b.allServices()
 	b.endpoints(services, fixed, workloads)
 	b.identities(workloads)
+	b.secrets()
 	b.destinationRules()
 	b.peerAuthentications()
 	b.authorizationPolicies()
@@ -78,7 +79,9 @@ func Services(s Set, domain string) []*model.Service {
 	return services
 }
 
-func (b *build) reporter(doc *Document) reporter { return reporter{doc: doc, diags: &b.diags} }
+func (b *build) reporter(doc *Document) reporter {
+	return reporter{doc: doc, diags: &b.diags, build: b}
+}
 
 // settle gives the map with exactly the wanted values; those that equal the old ones keep the old pointers.
 func settle[T any](old model.Map[*T], want map[string]*T) model.Map[*T] {

@@ -20,6 +20,8 @@ func (b *build) gateway(doc *Document) *model.Gateway {
 	for i, s := range in.Servers {
 		p := at("spec.servers", i)
 		if server := r.server(s, p, names); server != nil {
+			b.serverTLS(r, server, s, p, out.Selector)
+			r.sharesPort(out.Servers, server, p)
 			out.Servers = append(out.Servers, server)
 		}
 	}
@@ -43,6 +45,7 @@ func (r reporter) server(in *networking.Server, path string, names map[string]bo
 			r.errorf("DUPLICATE-NAME", path+".port.name", "the port name %q is used by another server of this gateway", in.Port.Name)
 		}
 		names[in.Port.Name] = true
+		out.PortName = in.Port.Name
 		out.Protocol = r.gatewayProtocol(in.Port.Protocol, path+".port.protocol")
 	}
 	if len(in.Hosts) == 0 {
@@ -70,7 +73,7 @@ func (r reporter) server(in *networking.Server, path string, names map[string]bo
 // gatewayProtocols are those that Istio knows; the ones with true are served.
 var gatewayProtocols = map[string]bool{
 	"HTTP": true, "HTTP2": true, "GRPC": true, "GRPC-WEB": true,
-	"TCP": true, "HTTPS": false, "TLS": false, "MONGO": false,
+	"TCP": true, "HTTPS": true, "TLS": true, "MONGO": false,
 }
 
 func (r reporter) gatewayProtocol(in, path string) model.Protocol {
@@ -81,10 +84,10 @@ func (r reporter) gatewayProtocol(in, path string) model.Protocol {
 		r.missing(path, "a port needs a protocol")
 	case !known:
 		r.errorf("BAD-VALUE", path, "%q is no protocol", shorten(in))
-		r.hint("one of HTTP, HTTP2, GRPC, TCP")
+		r.hint("one of HTTP, HTTP2, GRPC, HTTPS, TLS, TCP")
 	case !served:
 		r.errorf("UNSUPPORTED-FIELD", path, "%s at gateways is not supported yet", name)
-		r.hint("serve HTTP, HTTP2, GRPC or TCP")
+		r.hint("serve HTTP, HTTP2, GRPC, HTTPS, TLS or TCP")
 	}
 	return model.ParseProtocol(name, "")
 }

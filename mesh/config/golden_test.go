@@ -95,6 +95,7 @@ func TestValid(t *testing.T) {
 			dumpAll(&b, "service", snap.Services, func(s *model.Service) bool { return s.Pos.File == file })
 			dumpAll(&b, "endpoints", snap.Endpoints, func(e *model.Endpoints) bool { return snap.Services.At(e.Host).Pos.File == file })
 			dumpAll(&b, "workload", snap.Workloads, func(w *model.Workload) bool { return w.Pos.File == file })
+			dumpAll(&b, "secret", snap.Secrets, func(s *model.Secret) bool { return s.Pos.File == file })
 			dumpAll(&b, "gateway", snap.Gateways, func(g *model.Gateway) bool { return g.Pos.File == file })
 			dumpAll(&b, "destinationrule", snap.DestinationRules, func(d *model.DestinationRule) bool { return d.Pos.File == file })
 			dumpAll(&b, "virtualservice", snap.VirtualServices, func(v *model.VirtualService) bool { return v.Pos.File == file })
@@ -149,6 +150,10 @@ func dump(b *strings.Builder, v reflect.Value, indent string) {
 func dumpField(b *strings.Builder, name string, v reflect.Value, indent string) {
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
+	}
+	if secret, ok := v.Interface().(model.PrivateBytes); ok {
+		fmt.Fprintf(b, "%s%s: %v\n", indent, name, secret)
+		return
 	}
 	switch v.Kind() {
 	case reflect.Struct, reflect.Slice, reflect.Map:

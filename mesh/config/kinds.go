@@ -22,6 +22,7 @@ const (
 	kindService         = "Service"
 	kindDeployment      = "Deployment"
 	kindServiceAccount  = "ServiceAccount"
+	kindSecret          = "Secret"
 
 	kindPeerAuthentication  = "PeerAuthentication"
 	kindAuthorizationPolicy = "AuthorizationPolicy"
@@ -50,6 +51,7 @@ func kinds() []kind {
 		{name: kindGateway, versions: networkingVersions, message: func() proto.Message { return new(networking.Gateway) }},
 		{name: kindPeerAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.PeerAuthentication) }},
 		{name: kindRequestAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.RequestAuthentication) }},
+		{name: kindSecret, versions: []string{"v1"}, object: func() any { return new(core.Secret) }},
 		{name: kindService, versions: []string{"v1"}, object: func() any { return new(core.Service) }},
 		{name: kindServiceAccount, versions: []string{"v1"}, object: func() any { return new(core.ServiceAccount) }},
 		{name: kindServiceEntry, versions: networkingVersions, message: func() proto.Message { return new(networking.ServiceEntry) }},
@@ -67,7 +69,7 @@ func kindNames() []string {
 
 // ignored lists kinds that users keep beside the others and that mean nothing to the lab, by their API group.
 var ignored = map[string]string{
-	"":                             "Namespace ConfigMap Secret PersistentVolume PersistentVolumeClaim ResourceQuota LimitRange Event Endpoints",
+	"":                             "Namespace ConfigMap PersistentVolume PersistentVolumeClaim ResourceQuota LimitRange Event Endpoints",
 	"apps":                         "ReplicaSet ControllerRevision",
 	"autoscaling":                  "HorizontalPodAutoscaler",
 	"policy":                       "PodDisruptionBudget PodSecurityPolicy",

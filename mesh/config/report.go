@@ -27,6 +27,8 @@ func finished(l diag.List) diag.List {
 type reporter struct {
 	doc   *Document
 	diags *diag.List
+	// build has the other documents; nil where there are none.
+	build *build
 }
 
 func (r reporter) pos(path string) diag.Pos { return r.doc.Where(path) }

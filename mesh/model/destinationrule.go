@@ -278,5 +278,7 @@ type ClientTLS struct {
 	ClientCertificate, PrivateKey string
 	SubjectAltNames               []string
 	InsecureSkipVerify            bool
-	Pos                           diag.Pos
+	// Credential names a Secret in the caller's namespace, in place of the files.
+	Credential string
+	Pos        diag.Pos
 }

@@ -25,6 +25,8 @@ type Snapshot struct {
 	RequestAuthentications Map[*RequestAuthentication]
 	// AuthorizationPolicies by namespace/name.
 	AuthorizationPolicies Map[*AuthorizationPolicy]
+	// Secrets by namespace/name.
+	Secrets Map[*Secret]
 	// Identities that may answer, by host.
 	Identities Map[*Identities]
 	// Trust in certificates; nil in a mesh without identities, whose calls are plain text.
@@ -200,6 +202,8 @@ type Changes struct {
 	Gateways, GatewayRules                  []string
 	MeshRules, DestinationRules, FaultHosts []string
 	Identities                              []string
+	// Secrets are namespace/name.
+	Secrets []string
 	// These are namespaces.
 	PeerAuthentications, AuthorizationPolicies, RequestAuthentications []string
 }
@@ -218,6 +222,7 @@ func Changed(a, b Snapshot) Changes {
 		FaultHosts:       keys(a.Faults, b.Faults),
 		Trust:            a.Trust != b.Trust,
 		Identities:       keys(a.Identities, b.Identities),
+		Secrets:          keys(a.Secrets, b.Secrets),
 
 		PeerAuthentications:   keys(a.peers, b.peers),
 		AuthorizationPolicies: keys(a.authorizations, b.authorizations),

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -25,6 +26,9 @@ const late = time.Second
 
 // gatewayPort is where loads reach the ingress gateway.
 const gatewayPort = 8080
+
+// gatewayTLSPort is where loads that speak TLS reach it.
+const gatewayTLSPort = 8443
 
 func gatewayID(lab lab) string {
 	i, _ := lab.Instance(platform.GatewayName)
@@ -86,6 +90,13 @@ func (r *runner) makeLoad(ctx context.Context, l spec.Load) (loadgen.Load, error
 		path, out.GRPC = l.Request.GRPC, true
 	}
 	req.URL = fmt.Sprintf("http://%s:%d%s", r.lab.GatewayAddress(), gatewayPort, path)
+	if t := l.Request.TLS; t != nil {
+		req.URL = fmt.Sprintf("https://%s:%d%s", r.lab.GatewayAddress(), cmp.Or(t.Port, gatewayTLSPort), path)
+		out.NoKeepAlive, r.tcpLoads[l.Name], r.tlsLoads[l.Name] = t.Fresh, t.Passthrough, true
+		if out.TLS, err = r.clientTLS(t, l.Request.Host); err != nil {
+			return out, err
+		}
+	}
 	out.Dial = r.lab.Dial(nil)
 	r.entries = append(r.entries, gatewayID(r.lab))
 	if from := l.Request.From; from != "" {
@@ -117,7 +128,7 @@ func (r *runner) makeLoad(ctx context.Context, l spec.Load) (loadgen.Load, error
 		out.Login = &loadgen.Login{Path: recipe.Post, Form: form}
 	}
 	if v := l.Value; v != nil {
-		out.Extract.Header = v.Header
+		out.Extract.Header, out.Extract.Certificate = v.Header, loadgen.Certificate(v.Certificate)
 		if v.Body != "" {
 			if out.Extract.Body, err = regexp.Compile(v.Body); err != nil {
 				return out, err

@@ -74,6 +74,8 @@ type runner struct {
 	entries []string
 	// tcpLoads are those whose requests are connections.
 	tcpLoads map[string]bool
+	// tlsLoads are those whose connections may be refused before there is a request.
+	tlsLoads map[string]bool
 	// happenings are the items of the timeline, with what they saw while they ran.
 	happenings []happening
 
@@ -97,7 +99,7 @@ type runner struct {
 // Run runs a scenario. The error says why there is nothing to judge: the lab did not start, or broke. A record comes with
 // it as far as it got.
 func Run(ctx context.Context, o Options, f *spec.File) (*record.Run, error) {
-	r := &runner{opts: o, file: f, more: make(chan struct{}), over: make(chan record.Phase, 3+len(f.Spec.Timeline)), tcpLoads: map[string]bool{}, run: &record.Run{
+	r := &runner{opts: o, file: f, more: make(chan struct{}), over: make(chan record.Phase, 3+len(f.Spec.Timeline)), tcpLoads: map[string]bool{}, tlsLoads: map[string]bool{}, run: &record.Run{
 		Scenario: f.Scenario, File: f.Name, Seed: o.Seed, Platform: string(o.Platform.Info().Form), Envoy: o.Envoy.Version.String(),
 		Squall: o.Version, Warmup: f.WarmupTime(), Counters: map[string]map[string]record.Window{},
 	}}

@@ -34,6 +34,9 @@ func (r *runner) settle(ctx context.Context) {
 	var ids []string
 	for _, res := range r.results {
 		// A connection over TCP carries no id: it is counted below.
+		if res.Status == 0 && r.tlsLoads[res.Load] {
+			continue // who is refused by TLS never sent a request; and a refusal may show as a reset
+		}
 		if res.Err != loadgen.ErrRefused && res.Err != loadgen.ErrCanceled && !r.tcpLoads[res.Load] {
 			ids = append(ids, res.RequestID)
 		}

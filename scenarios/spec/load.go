@@ -108,6 +108,9 @@ func (c *checker) header() {
 var grpcMethod = regexp.MustCompile(`^/[\w.]+/\w+$`)
 
 func (c *checker) request(at string, r Request) {
+	if r.TLS != nil {
+		c.tls(at+".tls", r)
+	}
 	if r.GRPC != "" {
 		if !grpcMethod.MatchString(r.GRPC) {
 			c.errorf("BAD-VALUE", at+".grpc", "a method is written /package.Service/Method, not %q", r.GRPC)
@@ -168,13 +171,47 @@ func (c *checker) loads() {
 			c.errorf("BAD-VALUE", at+".pacing", "pacing is constant or poisson, not %q", p)
 		}
 		if l.Value != nil {
-			if (l.Value.Header == "") == (l.Value.Body == "") {
-				c.errorf("BAD-VALUE", at+".value", "a value is kept from a header or from the body")
-			}
+			c.value(at, l)
 			if _, err := regexp.Compile(l.Value.Body); err != nil {
 				c.errorf("BAD-REGEX", at+".value.body", "%v", err)
 			}
 		}
+	}
+}
+
+func (c *checker) value(at string, l Load) {
+	sources := 0
+	for _, s := range []string{l.Value.Header, l.Value.Body, l.Value.Certificate} {
+		if s != "" {
+			sources++
+		}
+	}
+	if sources != 1 {
+		c.errorf("BAD-VALUE", at+".value", "a value is kept from a header, from the body or from the certificate")
+	}
+	if v := l.Value.Certificate; v != "" && v != "name" && v != "serial" {
+		c.errorf("BAD-VALUE", at+".value.certificate", "of a certificate its name or its serial is kept, not %q", v)
+	}
+	if l.Value.Certificate != "" && l.Request.TLS == nil {
+		c.errorf("BAD-VALUE", at+".value.certificate", "without tls there is no certificate")
+	}
+}
+
+func (c *checker) tls(at string, r Request) {
+	if r.TCP != "" || r.GRPC != "" || r.From != "" || r.As != "" {
+		c.errorf("BAD-VALUE", at, "TLS is spoken to the ingress gateway, over HTTP/1.1 and without a login")
+	}
+	if r.Host == "" {
+		c.errorf("MISSING-FIELD", strings.TrimSuffix(at, ".tls")+".host", "which name does the server's certificate have? it is asked for by TLS")
+	}
+	if r.TLS.Trust == "" {
+		c.errorf("MISSING-FIELD", at+".trust", "which authorities are trusted? name a Secret with ca.crt")
+	}
+	if r.TLS.Port > 65535 {
+		c.errorf("BAD-VALUE", at+".port", "a port lies between 1 and 65535")
+	}
+	if v := r.TLS.MaxVersion; v != "" && v != "1.2" && v != "1.3" {
+		c.errorf("BAD-VALUE", at+".maxVersion", "the version is 1.2 or 1.3, not %q", v)
 	}
 }
 

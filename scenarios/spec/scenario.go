@@ -103,16 +103,37 @@ type Request struct {
 	Host string `json:"host,omitempty"`
 	// As is a login of the App file.
 	As string `json:"as,omitempty"`
+	// TLS calls the ingress gateway by TLS; plain text if unset.
+	TLS *TLS `json:"tls,omitempty"`
 	// From is a workload whose sidecar sends the requests to http://Host/Path; the ingress gateway takes them if unset.
 	From string `json:"from,omitempty"`
 }
 
-// Value is what a load keeps of an answer: a header, or the first group of a regular expression found in the body.
+// TLS is how a load speaks it. Credentials are Kubernetes Secrets among the scenario's own rules (spec.config) or the app's manifests.
+type TLS struct {
+	// Port of the gateway; 8443 if unset.
+	Port uint32 `json:"port,omitempty"`
+	// Trust is the Secret with the authorities (ca.crt) to which the server's certificate must lead. Its name must be the one that the load
+	// asks for: the request's host. Required.
+	Trust string `json:"trust"`
+	// Present is the Secret with the certificate (tls.crt, tls.key) that is shown; none if unset.
+	Present string `json:"present,omitempty"`
+	// MaxVersion is 1.2 or 1.3; the newest if unset.
+	MaxVersion string `json:"maxVersion,omitempty"`
+	// Passthrough says that the gateway does not end TLS: it counts connections, and its log knows no requests.
+	Passthrough bool `json:"passthrough,omitempty"`
+	// Fresh makes a connection for each request.
+	Fresh bool `json:"fresh,omitempty"`
+}
+
+// Value is what a load keeps of an answer: a header, the first group of a regular expression found in the body, or the server's certificate.
 type Value struct {
 	// Header of the answer that is kept.
 	Header string `json:"header,omitempty"`
 	// Body is a regular expression, whose first group is kept; empty if it is not found.
 	Body string `json:"body,omitempty"`
+	// Certificate is name (the common name) or serial (the number in hexadecimal digits), of the certificate that the server showed.
+	Certificate string `json:"certificate,omitempty"`
 }
 
 // Item is something that happens. Exactly one of its actions is set.

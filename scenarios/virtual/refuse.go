@@ -56,7 +56,12 @@ func (r *refusal) pos(pos diag.Pos, format string, args ...any) {
 
 // roles are the built-in apps that the simulator knows, with the values of variables that it models.
 var roles = map[string]func(env map[string]string) string{
-	"backend":  func(map[string]string) string { return "" },
+	"backend": func(env map[string]string) string {
+		if env["TLS_CERTIFICATE"] != "" {
+			return "a backend that serves TLS"
+		}
+		return ""
+	},
 	"tcp-echo": func(map[string]string) string { return "" },
 	"reviews":  func(map[string]string) string { return "" },
 	"details": func(env map[string]string) string {
@@ -115,6 +120,10 @@ func (r *refusal) loads() {
 	for i, l := range r.file.Spec.Load {
 		at := fmt.Sprintf("spec.load[%d].request", i)
 		q := l.Request
+		if q.TLS != nil {
+			r.at(at+".tls", "TLS")
+			continue
+		}
 		if q.GRPC != "" {
 			r.at(at+".grpc", "a gRPC call")
 			continue

@@ -42,6 +42,10 @@ func buildGateway(r *reader, p *model.Proxy) {
 			r.from(b.server.Pos)
 		}
 		name := fmt.Sprintf("0.0.0.0_%d", port)
+		if ports[port][0].server.TLS != nil {
+			r.gatewayTLS(name, at, p, ports[port])
+			continue
+		}
 		if ports[port][0].server.Protocol == model.TCP {
 			if f := r.gatewayTCP(name, ports[port], port); f != nil {
 				filters := append(r.authorizeTCP(p.Workload, "outbound_"+name), f)

@@ -80,6 +80,9 @@ func (r *reader) httpFilter(cm connectionManager) *listenerv3.Filter {
 	}
 	if cm.mutual {
 		hcm.ForwardClientCertDetails = hcmv3.HttpConnectionManager_APPEND_FORWARD
+		if cm.edge { // nobody vouches for what a client from outside says of others
+			hcm.ForwardClientCertDetails = hcmv3.HttpConnectionManager_SANITIZE_SET
+		}
 		hcm.SetCurrentClientCertDetails = &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{
 			Subject: wrapperspb.Bool(true), Dns: true, Uri: true,
 		}

@@ -192,6 +192,7 @@ func (t *Translator) fill(s *scope) {
 	t.ensureHosts(s, hosts, ruled)
 	t.ensure(nodeID{staticClusters, s.key, ""}, &s.shared, buildStaticClusters)
 	t.ensure(nodeID{trustBundle, s.key, ""}, &s.shared, buildTrust)
+	t.ensure(nodeID{credentials, s.key, ""}, &s.shared, buildCredentials)
 	for slot := range model.LeaseSlots {
 		t.ensure(nodeID{leaseLayer, s.key, LeaseLayer(slot)}, &s.shared, func(r *reader) { buildLeaseLayer(r, slot) })
 	}

@@ -18,6 +18,14 @@ func applyTLS(c *clusterv3.Cluster, t *model.ClientTLS, host string) {
 	if t == nil || t.Mode == model.TLSDisable || t.Mode == model.TLSIstio {
 		return
 	}
+	sni := t.SNI
+	if sni == "" {
+		sni = host
+	}
+	if t.Credential != "" {
+		c.TransportSocket = tlsSocket(&tlsv3.UpstreamTlsContext{CommonTlsContext: credentialTLS(t), Sni: sni})
+		return
+	}
 	ca := t.CACertificates
 	if ca == "" {
 		ca = systemCA
@@ -41,11 +49,19 @@ func applyTLS(c *clusterv3.Cluster, t *model.ClientTLS, host string) {
 			PrivateKey:       fileSource(t.PrivateKey),
 		}}
 	}
-	sni := t.SNI
-	if sni == "" {
-		sni = host
-	}
 	c.TransportSocket = tlsSocket(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: sni})
+}
+
+// credentialTLS takes certificate and authorities from a Secret.
+func credentialTLS(t *model.ClientTLS) *tlsv3.CommonTlsContext {
+	out := &tlsv3.CommonTlsContext{}
+	if !t.InsecureSkipVerify {
+		out.ValidationContextType = authoritiesOf(t.Credential, dnsNames(t.SubjectAltNames))
+	}
+	if t.Mode == model.TLSMutual {
+		out.TlsCertificateSdsSecretConfigs = certificateOf(t.Credential)
+	}
+	return out
 }
 
 // tlsSocket wraps an UpstreamTlsContext or a DownstreamTlsContext.

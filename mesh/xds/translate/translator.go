@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -73,6 +74,8 @@ const (
 	// partAuthorizations is a namespace's AuthorizationPolicies.
 	partAuthorizations
 	partTrust
+	// partSecrets is a namespace's Secrets.
+	partSecrets
 	// partLease is one slot's running fault.
 	partLease
 	// partTable is a route table's list of virtual hosts, which nodes of the first level write.
@@ -95,6 +98,7 @@ const (
 	hostRoutes
 	leaseLayer
 	trustBundle
+	credentials
 	staticClusters
 	routeTable
 	listener
@@ -355,6 +359,10 @@ func (t *Translator) Update(snap model.Snapshot) {
 		for _, key := range parts.keys {
 			t.touch(parts.part, key)
 		}
+	}
+	for _, id := range c.Secrets {
+		namespace, _, _ := strings.Cut(id, "/")
+		t.touch(partSecrets, namespace)
 	}
 	t.updateLeases(old, c)
 	if t.updateSelectors(old, c) {
