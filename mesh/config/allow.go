@@ -69,7 +69,7 @@ var networkingFields = map[string]string{
 }
 
 // instead says what to write in place of fields that are not supported.
-var instead = map[string]string{ //nolint:gosec // names of fields, no credentials
+var instead = map[string]string{
 	"OutlierDetection.consecutiveErrors":              "Istio dropped it: use consecutive5xxErrors or consecutiveGatewayErrors",
 	"HTTPFaultInjection.Delay.exponentialDelay":       "use fixedDelay",
 	"HTTPFaultInjection.Abort.http2Error":             "use httpStatus or grpcStatus",

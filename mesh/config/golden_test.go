@@ -151,7 +151,7 @@ func dumpField(b *strings.Builder, name string, v reflect.Value, indent string) 
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
 	}
-	if secret, ok := v.Interface().(model.PrivateBytes); ok {
+	if secret, ok := reflect.TypeAssert[model.PrivateBytes](v); ok {
 		fmt.Fprintf(b, "%s%s: %v\n", indent, name, secret)
 		return
 	}

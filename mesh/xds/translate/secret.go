@@ -7,7 +7,7 @@ import (
 
 // credentialScheme begins the names of what comes from Kubernetes' Secrets, and authoritySuffix ends those of the authorities in them (Istio's).
 const (
-	credentialScheme = "kubernetes://"
+	credentialScheme = "kubernetes://" //nolint:gosec // the beginning of a name
 	authoritySuffix  = "-cacert"
 )
 
