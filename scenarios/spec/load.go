@@ -20,7 +20,7 @@ import (
 // Version is the apiVersion of scenario files.
 const Version = "squall.dev/v1alpha1"
 
-// DefaultWarmup is how long load runs before t = 0.
+// DefaultWarmup is how long load runs before t = 0, if some load starts with the scenario.
 const DefaultWarmup = 2 * time.Second
 
 // File is a scenario that was read, with all that it names.
@@ -39,12 +39,21 @@ type File struct {
 // Where gives the place of a field by its path: spec.checks[2].p99.
 func (f *File) Where(path string) diag.Pos { return f.doc.Where(path) }
 
-// WarmupTime is the warm-up in force.
+// WarmupTime is the warm-up in force. Where no load runs in it, it is what Envoy's window for merging updates takes to be over after the
+// start: nothing, where there is none.
 func (f *File) WarmupTime() time.Duration {
 	if f.Spec.Warmup != nil {
 		return f.Spec.Warmup.D()
 	}
-	return DefaultWarmup
+	for _, l := range f.Spec.Load {
+		if l.At.D() == 0 {
+			return DefaultWarmup
+		}
+	}
+	if f.Profile() == "exact" {
+		return 0
+	}
+	return time.Second
 }
 
 var scenarioName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)

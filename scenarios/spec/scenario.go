@@ -32,7 +32,7 @@ type Spec struct {
 	Matrix *Matrix `json:"matrix,omitempty"`
 	// Config lists Istio YAML: paths relative to the scenario, or documents inline.
 	Config []Config `json:"config,omitempty"`
-	// Warmup is how long load runs before t = 0, unjudged; 2s if unset.
+	// Warmup is how long load runs before t = 0, unjudged; 2s if unset. If no load starts at 0 it is 1s, and with profile exact nothing.
 	Warmup *Duration `json:"warmup,omitempty"`
 	// Load lists the streams of requests.
 	Load []Load `json:"load"`
