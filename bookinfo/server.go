@@ -56,6 +56,10 @@ func httpRole(role string, build func(*service) (http.Handler, error)) func(cont
 			end()
 			return nil, err
 		}
+		if h, err = limited(svc, h); err != nil {
+			end()
+			return nil, err
+		}
 		ln, err := listen(ctx, o.Listen)
 		if err != nil {
 			end()
@@ -81,7 +85,7 @@ func (s *service) handler(build func(*service) (http.Handler, error)) (http.Hand
 }
 
 // Handler gives what a service does with requests, for those who serve it otherwise than Listen does: productpage, details, reviews or
-// ratings.
+// ratings. How many it works on at a time is theirs: see [Workers].
 func Handler(role string, o Options) (http.Handler, error) {
 	build := map[string]func(*service) (http.Handler, error){
 		"details": newDetails, "productpage": newProductPage, "ratings": newRatings, "reviews": newReviews,

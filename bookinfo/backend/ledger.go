@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/squallmesh/squall/bookinfo/internal/crew"
 )
 
 // ledger knows every request and decides what becomes of it. All of it is under one lock, so that every state anyone
@@ -24,7 +26,7 @@ type ledger struct {
 	holds    []HoldSpec       // any of them holds
 	held     []*ticket        // oldest first
 	rules    []scripted       // first match counts
-	crew     crew             // works on what rules with workers match
+	crew     crew.Crew        // works on what rules with workers match
 	waiters  map[*waiter]bool // who waits for a condition
 	undo     chan struct{}    // closed by the next reset: ends delays and hangs
 }
@@ -157,7 +159,7 @@ func (l *ledger) outcome(t *ticket) Outcome {
 		}
 		o := r.Outcomes[min(n, len(r.Outcomes))-1]
 		if r.Workers > 0 {
-			o.Delay = l.crew.take(time.Now(), r.Workers, o.Delay)
+			o.Delay = l.crew.Take(time.Now(), r.Workers, o.Delay)
 		}
 		return o
 	}

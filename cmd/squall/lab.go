@@ -15,7 +15,7 @@ import (
 
 // builtinApps are the App files that come with the program.
 var builtinApps = map[string]string{
-	"bookinfo": "app.yaml", "bookinfo-variants": "variants.app.yaml", "backend": "backend.app.yaml", "tcp-echo": "tcp-echo.app.yaml",
+	"bookinfo": "app.yaml", "bookinfo-variants": "variants.app.yaml", "bookinfo-busy": "busy.app.yaml", "backend": "backend.app.yaml", "tcp-echo": "tcp-echo.app.yaml",
 }
 
 // loadApp finds an app by its built-in name, or by its file's path; dir is the folder in which its processes run.

@@ -89,6 +89,7 @@ type task struct {
 	// left: nobody waits any more.
 	left, held, hangs, waits bool
 	broken                   bool
+	served                   bool // one of the app's servers is at it
 	node                     *node
 	given                    []AnswerID
 	call                     *stream
@@ -185,6 +186,7 @@ func (a *app) begin(t *task) {
 
 // work takes the time of a request's work.
 func (a *app) work(t *task) {
+	t.served = a.station != nil
 	d := &a.mesh.times.Work
 	if a.opts.Work != nil {
 		d = a.opts.Work
@@ -202,7 +204,8 @@ func (m *Mesh) worked(t *task) {
 		a.frozen = append(a.frozen, frozen{evWorked, t.id})
 		return
 	}
-	if a.station != nil && !a.down {
+	if t.served {
+		t.served = false
 		if id, ok := a.station.Done(); ok {
 			next := m.tasks.of(id)
 			next.waits = false

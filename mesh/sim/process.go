@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/squallmesh/squall/mesh/sim/queue"
+
 // Kill ends the processes of a workload, by the instance's name: its app, its proxy, or both. What they were doing is lost.
 func (m *Mesh) Kill(workload string, app, proxy bool) {
 	p := m.named(workload)
@@ -84,6 +86,25 @@ func (m *Mesh) kill(p *proxy) {
 	}
 }
 
+// close has an app's station forget who waits and who is served.
+func (a *app) close() {
+	if a.station == nil {
+		return
+	}
+	a.station = queue.NewFCFS(a.opts.Servers, a.opts.Room)
+	for _, t := range a.mesh.tasks.all {
+		if t.refs < 0 || t.app != a {
+			continue
+		}
+		t.served = false
+		if t.waits {
+			t.waits = false
+			t.refs--
+			let(&a.mesh.tasks, t)
+		}
+	}
+}
+
 // killApp ends an app: its requests break, and it has nothing in mind any more.
 func (m *Mesh) killApp(a *app) {
 	a.down = true
@@ -94,6 +115,7 @@ func (m *Mesh) killApp(a *app) {
 		}
 		m.dropTask(t)
 	}
+	a.close()
 	if a.backend != nil {
 		*a.backend = Backend{mesh: m, app: a, answer: a.backend.answer, ports: a.backend.ports}
 	}

@@ -24,7 +24,7 @@ type Metadata struct {
 type Spec struct {
 	// Title is one sentence: what is shown.
 	Title string `json:"title"`
-	// App is a built-in app (bookinfo, backend, tcp-echo), or the path of an App file.
+	// App is a built-in app (bookinfo, bookinfo-variants, bookinfo-busy, backend, tcp-echo), or the path of an App file.
 	App string `json:"app"`
 	// Envoy sets how proxies are run.
 	Envoy Envoy `json:"envoy,omitempty"`

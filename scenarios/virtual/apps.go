@@ -21,6 +21,8 @@ import (
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/model/match"
 	"github.com/squallmesh/squall/mesh/sim"
+	"github.com/squallmesh/squall/mesh/sim/dist"
+	"github.com/squallmesh/squall/mesh/sim/queue"
 )
 
 // roleOf is the built-in app that a workload runs, by its command; empty for another program.
@@ -54,7 +56,19 @@ func (e *engine) startApp(w *workload) error {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}
 		p.handler = h
-		e.mesh.SetApp(w.Key(), sim.App{Program: p})
+		app := sim.App{Program: p}
+		n, work, err := bookinfo.Workers(env)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.Name, err)
+		}
+		if n > 0 {
+			each, err := dist.Constant(work)
+			if err != nil {
+				return fmt.Errorf("%s: %w", w.Name, err)
+			}
+			app.Servers, app.Room, app.Work = n, queue.Unbounded, &each
+		}
+		e.mesh.SetApp(w.Key(), app)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package backend
+package crew
 
 import (
 	"testing"
@@ -21,17 +21,17 @@ func TestACrewServesFirstComeFirstServed(t *testing.T) {
 		{"no service", 1, []arrival{{0, 0, 0}, {0, 30 * ms, 30 * ms}, {10 * ms, 0, 30 * ms}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var crew crew
+			var crew Crew
 			for i, a := range c.arrivals {
-				require.Equal(t, a.done-a.at, crew.take(start.Add(a.at), c.workers, a.service), "arrival %d", i)
+				require.Equal(t, a.done-a.at, crew.Take(start.Add(a.at), c.workers, a.service), "arrival %d", i)
 			}
 		})
 	}
 	t.Run("workers come and go", func(t *testing.T) {
-		var crew crew
-		crew.take(start, 2, 50*ms)
-		crew.take(start, 2, 90*ms)
-		require.Equal(t, 100*ms, crew.take(start, 1, 10*ms), "the one who stays is busy for 90 ms")
-		require.Equal(t, 10*ms, crew.take(start, 2, 10*ms), "a new one is free")
+		var crew Crew
+		crew.Take(start, 2, 50*ms)
+		crew.Take(start, 2, 90*ms)
+		require.Equal(t, 100*ms, crew.Take(start, 1, 10*ms), "the one who stays is busy for 90 ms")
+		require.Equal(t, 10*ms, crew.Take(start, 2, 10*ms), "a new one is free")
 	})
 }
