@@ -141,6 +141,12 @@ func (m *Mesh) serveAPI(ctx context.Context) error {
 		}
 		return addresses, nil
 	}))
+	mux.HandleFunc("GET /v1/roots", handle(func(context.Context, struct{}) (any, error) {
+		if m.opts.Identity == nil {
+			return "", nil
+		}
+		return m.opts.Identity.Authority.Roots(), nil
+	}))
 	mux.HandleFunc("GET /v1/documents", handle(func(context.Context, struct{}) (any, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()

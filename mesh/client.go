@@ -73,6 +73,11 @@ func (c *Client) Services(ctx context.Context) (map[string]string, error) {
 	return out, c.api.Call(ctx, http.MethodGet, "/v1/services", nil, &out)
 }
 
+// Roots gives the certificates that the authority's are known by, in PEM; empty is a mesh without identities.
+func (c *Client) Roots(ctx context.Context) (pem string, err error) {
+	return pem, c.api.Call(ctx, http.MethodGet, "/v1/roots", nil, &pem)
+}
+
 // Documents lists what is applied.
 func (c *Client) Documents(ctx context.Context) ([]Reference, error) {
 	var out []Reference

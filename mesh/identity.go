@@ -5,6 +5,9 @@ import (
 	"log/slog"
 	"net"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
 	"github.com/squallmesh/squall/mesh/ca"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
@@ -18,10 +21,16 @@ type Identity struct {
 	Callers ca.Authenticator
 	// Listener is where workloads ask (istio.v1.auth.IstioCertificateService). It is closed at the end.
 	Listener net.Listener
+	// Names, or addresses, are those by which callers know the listener, which then speaks TLS; without any it does not.
+	Names []string
 }
 
 func (i *Identity) serve(ctx context.Context, log *slog.Logger) error {
-	return ca.NewServer(i.Authority, i.Callers, log).Serve(ctx, i.Listener)
+	var options []grpc.ServerOption
+	if len(i.Names) > 0 {
+		options = append(options, grpc.Creds(credentials.NewTLS(i.Authority.Serving(i.Names...))))
+	}
+	return ca.NewServer(i.Authority, i.Callers, log).Serve(ctx, i.Listener, options...)
 }
 
 // WithoutIdentity reports rules that a mesh without identities cannot keep: it would send in plain text what shall be encrypted,
@@ -33,7 +42,7 @@ func WithoutIdentity(s model.Snapshot) diag.List {
 	}
 	refuse := func(pos diag.Pos, what string) {
 		out.Errorf("NO-IDENTITY", pos, "%s needs identities, and this mesh gives its workloads none", what)
-		out.Hint("the local platforms (loopback, pods) give them")
+		out.Hint("labs give them: squall up, squall run")
 	}
 	for _, p := range s.PeerAuthentications.All() {
 		strict := p.Mode == model.MTLSStrict

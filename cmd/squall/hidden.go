@@ -44,7 +44,7 @@ func newMeshCommand(env *environment) *cobra.Command {
 				settings = model.ExactMesh()
 			}
 			settings.Capture = model.Capture(capture)
-			issuer, err := identity.open(settings.TrustDomain)
+			issuer, err := identity.open(c.Context(), settings.TrustDomain)
 			if err != nil {
 				return err
 			}

@@ -160,9 +160,10 @@ func TestBrokenPlatformsAreOfCases(t *testing.T) {
 	for _, c := range platformtest.Cases() {
 		cases[c.Name] = true
 	}
+	rejecting := map[string]bool{}
 	for _, b := range platformtest.BrokenOnes() {
 		require.True(t, cases[b.Case], b.Name)
-		delete(cases, b.Case)
+		rejecting[b.Case] = true
 	}
-	require.Empty(t, cases, "every case has a platform that it rejects")
+	require.Equal(t, cases, rejecting, "every case has a platform that it rejects")
 }

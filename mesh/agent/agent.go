@@ -32,7 +32,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, owner.Close()) }()
 	a := &server{process: newProcess(o, owner), relays: &relays{all: map[string]*relay.Relay{}, broken: map[string]time.Time{}}}
 	defer a.relays.close()
-	orders, err := listenUnix(ctx, o.Socket)
+	defer a.process.forget()
+	// The containers of a pod have users of their own; nobody else sees the folder.
+	orders, err := listenUnix(ctx, o.Socket, 0o666)
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	return g.Wait()
 }
 
-func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+func listenUnix(ctx context.Context, path string, mode os.FileMode) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("old socket: %w", err)
 	}
@@ -67,8 +69,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the agent's socket: %w", err)
 	}
-	// The containers of a pod have users of their own; nobody else sees the folder.
-	if err := os.Chmod(path, 0o666); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(path, mode); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
@@ -152,6 +153,14 @@ func (a *server) handler() http.Handler {
 	mux.HandleFunc("PUT /v1/lease", answer(func(context.Context, *http.Request) (any, error) {
 		a.process.renew()
 		a.relays.renew()
+		return struct{}{}, nil
+	}))
+	mux.HandleFunc("PUT /v1/token", answer(func(_ context.Context, r *http.Request) (any, error) {
+		var token string
+		if err := json.NewDecoder(r.Body).Decode(&token); err != nil {
+			return nil, err
+		}
+		a.process.certify(token)
 		return struct{}{}, nil
 	}))
 	mux.HandleFunc("POST /v1/relays", answer(func(ctx context.Context, r *http.Request) (any, error) {

@@ -48,6 +48,11 @@ func (c *Client) Renew(ctx context.Context) error {
 	return c.api.Call(ctx, http.MethodPut, "/v1/lease", nil, nil)
 }
 
+// Certify says anew who the workload is, by a token.
+func (c *Client) Certify(ctx context.Context, token string) error {
+	return c.api.Call(ctx, http.MethodPut, "/v1/token", token, nil)
+}
+
 // OpenRelay makes a relay, unless it is there.
 func (c *Client) OpenRelay(ctx context.Context, r Relay) error {
 	return c.api.Call(ctx, http.MethodPost, "/v1/relays", r, nil)

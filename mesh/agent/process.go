@@ -27,6 +27,8 @@ type process struct {
 	mu   sync.Mutex
 	spec Spec
 	p    *proc.Process
+	// identity is that of an Envoy which has one.
+	identity *identity
 	// asked says that its end is wanted.
 	asked bool
 	// broken is the end of the lease on a kill or a pause; zero: none.
@@ -47,10 +49,53 @@ func (p *process) run(ctx context.Context, s Spec) error {
 	if err := p.end(); err != nil {
 		return err
 	}
+	for name, text := range s.Files {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			return fmt.Errorf("a file of %s: %w", s.Name, err)
+		}
+	}
 	p.mu.Lock()
 	p.spec = s
 	p.mu.Unlock()
+	if err := p.identify(ctx, s.Envoy); err != nil {
+		return err
+	}
 	return p.start(ctx)
+}
+
+// identify gives an Envoy that shall have one its identity.
+func (p *process) identify(ctx context.Context, e *Envoy) error {
+	if e == nil || e.Identity == nil {
+		return nil
+	}
+	if err := os.MkdirAll(e.Dir, 0o700); err != nil {
+		return fmt.Errorf("Envoy's folder: %w", err)
+	}
+	one, err := startIdentity(ctx, *e.Identity, e.Dir)
+	if err != nil {
+		return err
+	}
+	e.Bootstrap.SDS = unixPath(e.Dir, sdsSocket)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.identity = one
+	return nil
+}
+
+// certify brings the identity the next token.
+func (p *process) certify(token string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.identity.certify(token)
+}
+
+// forget ends the identity.
+func (p *process) forget() {
+	p.mu.Lock()
+	one := p.identity
+	p.identity = nil
+	p.mu.Unlock()
+	one.end()
 }
 
 // end kills what runs.
@@ -59,6 +104,7 @@ func (p *process) end() error {
 	one := p.p
 	p.asked, p.broken = true, time.Time{}
 	p.mu.Unlock()
+	defer p.forget()
 	if one == nil {
 		return nil
 	}

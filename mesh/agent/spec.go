@@ -34,6 +34,8 @@ type Spec struct {
 	Command []string          `json:",omitempty"`
 	Env     map[string]string `json:",omitempty"`
 	Envoy   *Envoy            `json:",omitempty"`
+	// Files are written before it starts, for its user alone: texts by their paths.
+	Files map[string]string `json:",omitempty"`
 }
 
 // Envoy is how to run one.
@@ -41,6 +43,8 @@ type Envoy struct {
 	// Path of the program, and a folder of its own.
 	Path, Dir string
 	Bootstrap envoy.BootstrapOptions
+	// Identity is its workload's; nil is none. The agent adds it to the bootstrap.
+	Identity *Identity `json:",omitempty"`
 	// DrainTime is that of envoy.Options.
 	DrainTime time.Duration `json:",omitempty"`
 }

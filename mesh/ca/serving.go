@@ -3,14 +3,40 @@ package ca
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 )
+
+// Serving gives a server of the mesh itself certificates for its names or addresses, the next one at half of each one's life.
+func (a *Authority) Serving(names ...string) *tls.Config {
+	var mu sync.Mutex
+	var now *tls.Certificate
+	var next time.Time
+	return &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if now != nil && a.opts.Now().Before(next) {
+			return now, nil
+		}
+		chain, key, err := a.IssueServing(0, names...)
+		if err != nil {
+			return nil, err
+		}
+		pair, err := tls.X509KeyPair(chain, key)
+		if err != nil {
+			return nil, err
+		}
+		now, next = &pair, a.opts.Now().Add(a.opts.TTL/2)
+		return now, nil
+	}}
+}
 
 // IssueServing gives a server of the mesh itself, which is no workload, a key and the certificate by which its callers know it: for DNS names
 // or IP addresses. Both in PEM; the chain has no root. A ttl of 0 takes the default; none outlives the authority.

@@ -33,8 +33,6 @@ type Info struct {
 	Form Form
 	// Packets says that packets can get lost between workloads, Names that questions for names can be made to fail.
 	Packets, Names bool
-	// Identity says that workloads have identities, by which mTLS is possible.
-	Identity bool
 	// Foreign says that others run the apps: they cannot be killed, paused, scaled or told what to answer.
 	Foreign bool
 }
@@ -42,7 +40,7 @@ type Info struct {
 // Info gives a form's abilities.
 func (f Form) Info() Info {
 	own := f == Pods
-	return Info{Form: f, Packets: own, Names: own, Identity: own || f == Loopback}
+	return Info{Form: f, Packets: own, Names: own}
 }
 
 // Spec is what to deploy.
@@ -94,6 +92,8 @@ type Deployment interface {
 	Beyond(address string) string
 	// BeyondHost is Beyond for an address without a port.
 	BeyondHost(host string) string
+	// Ask asks the authority for a certificate of an identity, with what proves who a workload is: nil, or why it has none.
+	Ask(ctx context.Context, as *Instance, namespace, serviceAccount string) error
 	// Replicas are the instances of a Deployment that run, the oldest first.
 	Replicas(owner string) []*Instance
 	// Add starts more instances of a Deployment and returns when every proxy sends to them.

@@ -3,13 +3,11 @@ package live
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
-	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/local"
 	"github.com/squallmesh/squall/scenarios/plan"
@@ -88,9 +86,6 @@ func Refused(f *spec.File, info platform.Info) diag.List {
 	if info.Foreign {
 		problems.Add(needsOwnApp(f)...)
 	}
-	if !info.Identity {
-		problems.Add(needsIdentity(f)...)
-	}
 	return problems
 }
 
@@ -105,21 +100,6 @@ func needsOwnApp(f *spec.File) diag.List {
 		}
 		out.Errorf("NEEDS-OWN-APP", f.Where(plan.Where(i)), "the app's pods are run by others: they cannot be scaled, killed, paused or told what to answer")
 		out.Hint("leave --injected out, or break the sidecar (target: sidecar)")
-	}
-	return out
-}
-
-// needsIdentity says which rules of a scenario need workloads that have identities.
-func needsIdentity(f *spec.File) diag.List {
-	var out diag.List
-	all := [][]config.File{f.Rules}
-	for _, i := range slices.Sorted(maps.Keys(f.Items)) {
-		all = append(all, f.Items[i])
-	}
-	for _, files := range all {
-		docs, _ := config.Parse(files...) // they have been checked with the app
-		snap, _ := config.Build(config.Set{}.With(docs...), model.Snapshot{Mesh: model.DefaultMesh()}, nil)
-		out.Add(mesh.WithoutIdentity(snap)...)
 	}
 	return out
 }

@@ -85,6 +85,9 @@ func New(o Options) *Agent {
 	return &Agent{opts: o, changed: make(chan struct{})}
 }
 
+// Try asks for a certificate once, and forgets it: nil, or why there is none.
+func Try(ctx context.Context, o Options) error { return New(o).renew(ctx) }
+
 // Run keeps the certificate fresh until the context ends. While the authority cannot be reached the last one is kept, and a renewal is
 // tried again and again.
 func (a *Agent) Run(ctx context.Context) error {

@@ -37,6 +37,7 @@ const (
 	AgentPort        = 15020
 	GatewayAgentPort = 15120 // gateway and control plane may share the network of a node
 	DiscoveryPort    = 15010
+	AuthorityPort    = 15012 // of the certificate service, at the address of discovery
 )
 
 // The kinds of pods.

@@ -45,6 +45,7 @@ type Lab struct {
 	failed    chan error
 	// manifests are the app's services, as documents.
 	manifests []config.File
+	identities identities
 	// taken is there if the workloads are pods that others run.
 	taken *taken
 }
@@ -114,6 +115,7 @@ func (l *Lab) start(ctx context.Context) (err error) {
 		return err
 	}
 	l.inBackground(ctx, nil, l.renew)
+	l.inBackground(ctx, nil, l.certify)
 	if l.taken != nil {
 		return l.settled(ctx)
 	}

@@ -29,10 +29,18 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	if l.spec.Exact {
 		command = append(command, "--profile", "exact")
 	}
-	if err := l.control.proxy.Run(ctx, agent.Spec{Name: "control plane", Command: command}); err != nil {
+	args, files, err := l.startIdentities()
+	if err != nil {
+		return err
+	}
+	command = append(command, args...)
+	if err := l.control.proxy.Run(ctx, agent.Spec{Name: "control plane", Command: command, Files: files}); err != nil {
 		return fmt.Errorf("control plane: %w", err)
 	}
 	if err := l.answers(ctx); err != nil {
+		return err
+	}
+	if l.identities.roots, err = l.client.Roots(ctx); err != nil {
 		return err
 	}
 	l.watch(ctx, l.control, "the control plane", l.control.proxy)
@@ -93,7 +101,11 @@ func (l *Lab) startProxy(ctx context.Context, m *member) error {
 	if m.pod.Kind == Gateway { // its pod may have more addresses than one, by which nobody would know it
 		b.SourceAddress = m.Address
 	}
-	if err := m.proxy.Run(ctx, agent.Spec{Name: "Envoy", Envoy: &agent.Envoy{Path: Envoy, Dir: envoyDir, Bootstrap: b}}); err != nil {
+	id, err := l.identity(m)
+	if err != nil {
+		return fmt.Errorf("the proxy of %s: %w", m.Name, err)
+	}
+	if err := m.proxy.Run(ctx, agent.Spec{Name: "Envoy", Envoy: &agent.Envoy{Path: Envoy, Dir: envoyDir, Bootstrap: b, Identity: id}}); err != nil {
 		return fmt.Errorf("the proxy of %s: %w", m.Name, err)
 	}
 	if err := until(ctx, m.proxy, m.Admin().Ready); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/squallmesh/squall/mesh/ca"
 	"github.com/squallmesh/squall/mesh/ca/agent"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/platform"
 )
 
 // identities gives each workload an agent with the key and the certificate for its Envoy. They live in the lab and not in the control
@@ -92,6 +93,17 @@ func (ids *identities) serve(ctx context.Context, l *Lab, i *Instance) error {
 	ids.running.Go(func() error { return a.Run(ctx) })
 	ids.running.Go(func() error { return a.Serve(ctx, listener) })
 	return nil
+}
+
+// Ask asks the authority for a certificate of an identity, with what proves who an instance is: nil, or why it has none.
+func (l *Lab) Ask(ctx context.Context, as *platform.Instance, namespace, serviceAccount string) error {
+	w := ca.Workload{Namespace: as.Namespace, ServiceAccount: as.ServiceAccount, Name: as.Name}
+	wanted := ca.Workload{Namespace: namespace, ServiceAccount: serviceAccount}
+	id, err := wanted.ID(l.identities.trust)
+	if err != nil {
+		return err
+	}
+	return agent.Try(ctx, agent.Options{Authority: l.identities.conn, ID: id, Token: func() (string, error) { return l.identities.attestor.Token(w) }})
 }
 
 func (ids *identities) close() error {

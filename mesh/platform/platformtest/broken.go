@@ -2,6 +2,7 @@ package platformtest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
@@ -20,6 +21,8 @@ func BrokenOnes() []Broken {
 		{"the app is not there", "started", func(d platform.Deployment) platform.Deployment { return gatewayOnly{d} }},
 		{"traffic is not captured", "capture", func(d platform.Deployment) platform.Deployment { return uncaptured{d} }},
 		{"telemetry gets lost", "telemetry", func(d platform.Deployment) platform.Deployment { return deaf{d} }},
+		{"any identity is signed", "identity", func(d platform.Deployment) platform.Deployment { return credulous{d} }},
+		{"no identity is signed", "identity", func(d platform.Deployment) platform.Deployment { return stingy{d} }},
 		{"a kill is ignored", "kill", ignoring},
 		{"a pause is ignored", "pause", ignoring},
 		{"a network fault is ignored", "network", ignoring},
@@ -48,6 +51,18 @@ func (u uncaptured) Collected() *collect.Collector { return &collect.Collector{}
 type deaf struct{ platform.Deployment }
 
 func (deaf) Collected() *collect.Collector { return &collect.Collector{} }
+
+// credulous gives every workload the identity that it asks for, stingy none.
+type (
+	credulous struct{ platform.Deployment }
+	stingy    struct{ platform.Deployment }
+)
+
+func (credulous) Ask(context.Context, *platform.Instance, string, string) error { return nil }
+
+func (stingy) Ask(context.Context, *platform.Instance, string, string) error {
+	return errors.New("no")
+}
 
 // idle says that it breaks things, and does not.
 type idle struct{ platform.Deployment }

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/squallmesh/squall/mesh"
+	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
@@ -38,6 +41,7 @@ func Cases() []Case {
 		{"started", started},
 		{"capture", capture},
 		{"telemetry", complete},
+		{"identity", identity},
 		{"kill", killed},
 		{"pause", paused},
 		{"network", network},
@@ -184,6 +188,50 @@ func complete(ctx context.Context, d platform.Deployment) error {
 	defer cancel()
 	if missing := d.Collected().Ledger.Wait(ctx, ids, d.Instances()[0].ID()); len(missing) > 0 {
 		return fmt.Errorf("the gateway's log lacks %d of %d requests", len(missing), len(ids))
+	}
+	return nil
+}
+
+// strict lets in whom the authority knows, and nobody else.
+const strict = `{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: platformtest}, spec: {mtls: {mode: STRICT}}}`
+
+// identity: a workload has its own identity, by which its peers know it, and cannot have another's.
+func identity(ctx context.Context, d platform.Deployment) (err error) {
+	who, ok := d.Instance(Workload)
+	if !ok {
+		return fmt.Errorf("there is no %s", Workload)
+	}
+	if err := d.Ask(ctx, who, who.Namespace, who.ServiceAccount); err != nil {
+		return fmt.Errorf("%s does not get its own identity: %w", Workload, err)
+	}
+	for _, other := range []string{platform.GatewayName, who.ServiceAccount + "-of-another"} {
+		if d.Ask(ctx, who, who.Namespace, other) == nil {
+			return fmt.Errorf("%s gets a certificate of %s/%s", Workload, who.Namespace, other)
+		}
+	}
+	if d.Ask(ctx, who, "another", who.ServiceAccount) == nil {
+		return fmt.Errorf("%s gets a certificate of another namespace", Workload)
+	}
+	if _, err := d.Client().Apply(ctx, mesh.ApplyRequest{Files: []config.File{{Name: "strict.yaml", Data: []byte(strict)}}}); err != nil {
+		return err
+	}
+	defer func() {
+		_, e := d.Client().Apply(ctx, mesh.ApplyRequest{Remove: []mesh.Reference{{Kind: "PeerAuthentication", Namespace: "default", Name: "platformtest"}}})
+		err = errors.Join(err, e)
+	}()
+	if err := wants(ctx, d, http.StatusOK); err != nil {
+		return fmt.Errorf("the gateway is not let in by its certificate: %w", err)
+	}
+	if len(who.Inbound) == 0 {
+		return fmt.Errorf("%s accepts nothing", Workload)
+	}
+	at := who.Inbound[0].Listen
+	if at == (model.Socket{}) {
+		at = model.Socket{Address: who.Address, Port: who.Inbound[0].App.Port}
+	}
+	status, err := get(ctx, d.Dial(nil), fmt.Sprintf("http://%s:%d/", at.Address, at.Port), "")
+	if err == nil {
+		return fmt.Errorf("plain text is let in under STRICT: status %d", status)
 	}
 	return nil
 }
