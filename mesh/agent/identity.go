@@ -33,6 +33,8 @@ const sdsSocket = "sds.sock"
 
 // identity keeps the key and the certificate of an Envoy, which does not end them.
 type identity struct {
+	agent *caagent.Agent
+
 	mu    sync.Mutex
 	token string
 
@@ -61,11 +63,11 @@ func startIdentity(ctx context.Context, o Identity, dir string) (*identity, erro
 		return nil, errors.Join(err, conn.Close())
 	}
 	one := &identity{token: o.Token, done: make(chan struct{})}
-	a := caagent.New(caagent.Options{Authority: conn, ID: id, Token: one.proof})
+	one.agent = caagent.New(caagent.Options{Authority: conn, ID: id, Token: one.proof})
 	ctx, one.stop = context.WithCancel(context.WithoutCancel(ctx))
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.Run(ctx) })
-	g.Go(func() error { return a.Serve(ctx, l) })
+	g.Go(func() error { return one.agent.Run(ctx) })
+	g.Go(func() error { return one.agent.Serve(ctx, l) })
 	go func() {
 		defer close(one.done)
 		_ = errors.Join(g.Wait(), conn.Close()) // an Envoy without a certificate is not ready, and says so
@@ -104,4 +106,3 @@ func (i *identity) end() {
 
 // unixPath is the address of a socket as Envoy wants it.
 func unixPath(l ...string) string { return "unix://" + filepath.Join(l...) }
-

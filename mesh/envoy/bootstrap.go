@@ -123,8 +123,8 @@ func Bootstrap(opts BootstrapOptions) (*bootstrapv3.Bootstrap, error) {
 		flush = DefaultStatsFlushInterval
 	}
 	return &bootstrapv3.Bootstrap{
-		Node:             node(opts),
-		Admin:            &bootstrapv3.Admin{Address: admin.proto(), IgnoreGlobalConnLimit: true},
+		Node:  node(opts),
+		Admin: &bootstrapv3.Admin{Address: admin.proto(), IgnoreGlobalConnLimit: true},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Listeners: opts.Listeners, Clusters: append(clusters, opts.Clusters...), Secrets: opts.Secrets,
 		},

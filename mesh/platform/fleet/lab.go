@@ -44,7 +44,7 @@ type Lab struct {
 	relayed   int
 	failed    chan error
 	// manifests are the app's services, as documents.
-	manifests []config.File
+	manifests  []config.File
 	identities identities
 	// taken is there if the workloads are pods that others run.
 	taken *taken
