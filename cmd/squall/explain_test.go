@@ -16,7 +16,7 @@ import (
 
 // Without rules it is a live Envoy that says what it does, down to the place of the rule that it was given.
 func TestALiveEnvoyIsExplained(t *testing.T) {
-	l := startLab(t)
+	l := startLab(t, "--platform", "loopback")
 	path := filepath.Join(t.TempDir(), "details.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(`apiVersion: networking.istio.io/v1
 kind: VirtualService

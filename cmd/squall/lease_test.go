@@ -101,7 +101,7 @@ func through(t *testing.T, sidecar, target string) func() error {
 // A runner that is killed in the middle of a fault leaves a mesh that carries clean traffic again within the lease, and that the
 // next run can use.
 func TestAFaultEndsWithItsKilledRunner(t *testing.T) {
-	l := startLab(t, "--relay", "reviews:ratings")
+	l := startLab(t, "--platform", "loopback", "--relay", "reviews:ratings")
 	call := l.caller(t)
 	require.NoError(t, call())
 	for _, fault := range []string{

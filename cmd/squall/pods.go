@@ -42,15 +42,24 @@ func parseOutside(v string) *outside {
 	return &outside{pid: pid, uid: uid, dir: parts[2]}
 }
 
+// auto is pods where the system allows them, else loopback.
+const auto = "auto"
+
 func platformFlag(c *cobra.Command, platform *string) {
-	c.Flags().StringVar(platform, "platform", "auto", "auto, loopback, pods: network namespaces with redirected traffic (Linux), docker: containers, or kind: a cluster in Docker")
+	c.Flags().StringVar(platform, "platform", auto, "auto: pods where they work, else loopback; loopback, pods: network namespaces with redirected traffic (Linux), docker: containers, or kind: a cluster in Docker")
 }
 
 // onPlatform runs f where the labs of a platform can be. Pods need namespaces: there the program runs itself again, which then comes
 // here inside of them. Files named go with this program even if it is killed.
 func onPlatform(ctx context.Context, env *environment, name string, files []string, f func(platform.Form) error) error {
+	if name == auto {
+		name = string(platform.Loopback)
+		if env.outside != nil || tryPods(ctx, env) == nil {
+			name = string(platform.Pods)
+		}
+	}
 	switch name {
-	case "auto", string(platform.Loopback):
+	case string(platform.Loopback):
 		return f(platform.Loopback)
 	case string(platform.Pods):
 	case string(platform.Kind):
