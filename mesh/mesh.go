@@ -267,7 +267,7 @@ func equalWorkload(a, b *model.Workload) bool {
 	return a.Name == b.Name && a.Owner == b.Owner && a.Namespace == b.Namespace &&
 		a.ServiceAccount == b.ServiceAccount && a.Address == b.Address && a.ProxyPort == b.ProxyPort &&
 		a.Locality == b.Locality && len(a.Labels) == len(b.Labels) && model.Labels(a.Labels, b.Labels) &&
-		slices.Equal(a.Inbound, b.Inbound) && slices.Equal(a.Outbound, b.Outbound) && maps.Equal(a.Relays, b.Relays) && a.NotReady == b.NotReady
+		slices.Equal(a.Inbound, b.Inbound) && slices.Equal(a.Outbound, b.Outbound) && maps.Equal(a.Relays, b.Relays) && a.NotReady == b.NotReady && a.Gateway == b.Gateway
 }
 
 // admins reads proxies' own counters, where their nodes say.

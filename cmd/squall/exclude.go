@@ -43,5 +43,5 @@ func possible(env *environment, refused func(job) diag.List, jobs []job) (left [
 func refusedLive(form platform.Form, injected bool, j job) diag.List {
 	info := form.Info()
 	info.Foreign = injected
-	return live.Refused(j.file, info)
+	return live.Refused(j.file, j.app, info)
 }

@@ -233,7 +233,7 @@ func confirm(ctx context.Context, env *environment, f exploreFlags, files []stri
 		})
 	})
 	for _, j := range jobs {
-		refused := live.Refused(j.file, form.Info())
+		refused := live.Refused(j.file, j.app, form.Info())
 		if err := refused.Err(); err != nil {
 			return invalid(err)
 		}

@@ -42,6 +42,7 @@ func newBuild(s Set, base model.Snapshot) *build {
 
 // whole converts all documents.
 func (b *build) whole(workloads []*model.Workload) {
+	b.meshConfig()
 	b.workloads(workloads)
 	services, fixed := b.allServices()
 	b.endpoints(services, fixed, workloads)

@@ -19,6 +19,12 @@ type Instance = static.Instance
 // localityLabel tells a pod's locality, as Istio has it.
 const localityLabel = "istio-locality"
 
+// templatesAnnotation says by which of Istio's templates a pod is completed: gateway makes it a gateway's proxy.
+const (
+	templatesAnnotation = "inject.istio.io/templates"
+	gatewayTemplate     = "gateway"
+)
+
 // Template is a Deployment: what its instances are like, without a name of their own, and how many ought to run.
 type Template struct {
 	Instance
@@ -45,6 +51,7 @@ func Templates(s Set) []Template {
 		inst := Instance{
 			Owner: doc.Name, Namespace: doc.Namespace, ServiceAccount: account, Labels: copyLabels(pod.Labels),
 			Locality: model.ParseLocality(pod.Labels[localityLabel]), Pos: doc.Pos,
+			Gateway: pod.Annotations[templatesAnnotation] == gatewayTemplate,
 		}
 		for _, c := range pod.Spec.Containers {
 			for _, p := range c.Ports {
@@ -99,6 +106,9 @@ func (b *build) deployment(doc *Document) {
 		r.errorf("OUT-OF-RANGE", "spec.replicas", "replicas lie between 0 and %d, not at %d", maxReplicas, *n)
 	}
 	b.selector(r, in)
+	if t, ok := in.Spec.Template.Annotations[templatesAnnotation]; ok && t != gatewayTemplate && t != "sidecar" {
+		r.errorf("UNSUPPORTED-FIELD", "spec.template.metadata.annotations", "%s knows sidecar and %s here, not %q", templatesAnnotation, gatewayTemplate, shorten(t))
+	}
 	if len(in.Spec.Template.Spec.Containers) == 0 {
 		r.missing("spec.template.spec.containers", "a pod needs containers")
 	}

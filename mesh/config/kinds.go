@@ -23,6 +23,7 @@ const (
 	kindDeployment      = "Deployment"
 	kindServiceAccount  = "ServiceAccount"
 	kindSecret          = "Secret"
+	kindConfigMap       = "ConfigMap"
 
 	kindPeerAuthentication  = "PeerAuthentication"
 	kindAuthorizationPolicy = "AuthorizationPolicy"
@@ -46,6 +47,7 @@ var securityVersions = []string{"security.istio.io/v1", "security.istio.io/v1bet
 func kinds() []kind {
 	return []kind{
 		{name: kindAuthorizationPolicy, versions: securityVersions, message: func() proto.Message { return new(security.AuthorizationPolicy) }},
+		{name: kindConfigMap, versions: []string{"v1"}, object: func() any { return new(core.ConfigMap) }},
 		{name: kindDeployment, versions: []string{"apps/v1"}, object: func() any { return new(apps.Deployment) }},
 		{name: kindDestinationRule, versions: networkingVersions, message: func() proto.Message { return new(networking.DestinationRule) }},
 		{name: kindGateway, versions: networkingVersions, message: func() proto.Message { return new(networking.Gateway) }},
@@ -69,7 +71,7 @@ func kindNames() []string {
 
 // ignored lists kinds that users keep beside the others and that mean nothing to the lab, by their API group.
 var ignored = map[string]string{
-	"":                             "Namespace ConfigMap PersistentVolume PersistentVolumeClaim ResourceQuota LimitRange Event Endpoints",
+	"":                             "Namespace PersistentVolume PersistentVolumeClaim ResourceQuota LimitRange Event Endpoints",
 	"apps":                         "ReplicaSet ControllerRevision",
 	"autoscaling":                  "HorizontalPodAutoscaler",
 	"policy":                       "PodDisruptionBudget PodSecurityPolicy",

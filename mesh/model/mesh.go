@@ -20,6 +20,8 @@ type Mesh struct {
 	Sampling float64
 	// RegistryOnly refuses calls to unknown hosts.
 	RegistryOnly bool
+	// Start is what the mesh was started with, where documents say otherwise now; nil else.
+	Start *Mesh
 }
 
 // DefaultMesh is Istio's defaults, with every trace kept.

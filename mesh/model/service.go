@@ -156,6 +156,8 @@ func ParseLocality(s string) Locality {
 type Endpoint struct {
 	// Workload is the namespace/name of the instance; empty outside the mesh.
 	Workload string
+	// Gateway says that a gateway's proxy answers, which takes mTLS only where a server of it says so.
+	Gateway bool
 	// Address is an IP address, or a DNS name where the service's resolution is DNS.
 	Address string
 	// Ports maps the service's port numbers to the numbers to dial at Address.

@@ -29,6 +29,8 @@ type Workload struct {
 	Relays map[string]string
 	// NotReady keeps the workload out of all endpoints; its proxy has its configuration all the same.
 	NotReady bool
+	// Gateway says that the workload is a gateway's proxy and nothing else.
+	Gateway bool
 	// Pos is where the Deployment is declared.
 	Pos diag.Pos
 }

@@ -72,8 +72,8 @@ func (r *runner) open(ctx context.Context) (close func() error, err error) {
 	return close, nil
 }
 
-// Refused says which items of a scenario a platform cannot have.
-func Refused(f *spec.File, info platform.Info) diag.List {
+// Refused says which items of a scenario, or workloads of its app, a platform cannot have.
+func Refused(f *spec.File, app *config.App, info platform.Info) diag.List {
 	var problems diag.List
 	for i, item := range f.Spec.Timeline {
 		kind := item.Fault.NeedsPods()
@@ -83,10 +83,26 @@ func Refused(f *spec.File, info platform.Info) diag.List {
 		problems.Errorf("NEEDS-PODS", f.Where(plan.Where(i)), "a lab on %s cannot have a %s: it does not rule its network", info.Form, kind)
 		problems.Hint("use --platform pods, where the system allows it (squall doctor)")
 	}
+	if info.Form == platform.Docker || info.Form == platform.Kind {
+		problems.Add(ownGateways(app, info.Form)...)
+	}
 	if info.Foreign {
 		problems.Add(needsOwnApp(f)...)
 	}
 	return problems
+}
+
+// ownGateways says which of the app's workloads are gateways.
+func ownGateways(app *config.App, form platform.Form) diag.List {
+	var out diag.List
+	docs, _ := config.Parse(app.Manifests...) // reported elsewhere
+	for _, t := range config.Templates(config.Set{}.With(docs...)) {
+		if t.Gateway {
+			out.Errorf("NEEDS-LOCAL", t.Pos, "a lab on %s has its ingress gateway alone, and no %s", form, t.Owner)
+			out.Hint("use --platform pods or loopback")
+		}
+	}
+	return out
 }
 
 // needsOwnApp says which items of a scenario need an app that the lab runs itself.

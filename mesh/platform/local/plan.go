@@ -68,6 +68,9 @@ func (l *Lab) makeDir(i *Instance) error {
 // place gives an instance the next addresses, and its command; nil if that is not possible.
 func (l *Lab) place(inst config.Instance, problems *diag.List) *Instance {
 	i := l.instance(len(l.instances), inst, l.services)
+	if inst.Gateway {
+		return i
+	}
 	run, ok := l.opts.App.Run[inst.Owner]
 	if !ok {
 		problems.Errorf("NO-COMMAND", inst.Pos, "the app does not say how %s runs as a process", inst.Owner)
@@ -96,9 +99,16 @@ func (l *Lab) instance(k int, inst config.Instance, services []*model.Service) *
 	w := model.Workload{
 		Name: inst.Name, Owner: inst.Owner, Namespace: inst.Namespace, ServiceAccount: inst.ServiceAccount,
 		Labels: inst.Labels, Locality: inst.Locality, Pos: inst.Pos,
-		Inbound: static.Inbound(inst, services),
+		Inbound: static.Inbound(inst, services), Gateway: inst.Gateway,
+	}
+	kind := model.Sidecar
+	if inst.Gateway {
+		kind = model.Router
 	}
 	l.net.place(k, &w, services)
+	if inst.Gateway {
+		w.ProxyPort, w.Outbound = 0, nil
+	}
 	env := map[string]string{
 		"HOSTNAME": inst.Name, "POD_NAME": inst.Name, "POD_NAMESPACE": inst.Namespace, "WORKLOAD_NAME": inst.Owner,
 	}
@@ -106,7 +116,7 @@ func (l *Lab) instance(k int, inst config.Instance, services []*model.Service) *
 	maps.Copy(env, inst.Env)
 	return &Instance{
 		Instance: platform.Instance{
-			Workload:      mesh.Workload{Kind: model.Sidecar, Workload: w},
+			Workload:      mesh.Workload{Kind: kind, Workload: w},
 			ControlSocket: filepath.Join(l.opts.Dir, inst.Name, "control.sock"),
 		},
 		env: env,

@@ -18,6 +18,8 @@ type Instance struct {
 	Owner          string
 	Namespace      string
 	ServiceAccount string
+	// Gateway says that the pod is a gateway's proxy and nothing else.
+	Gateway bool
 	// Labels of the pod.
 	Labels   map[string]string
 	Locality model.Locality
@@ -130,7 +132,7 @@ func endpoints(s *model.Service, w *model.Workload) []model.Endpoint {
 		if i < 0 {
 			i = len(out)
 			out = append(out, model.Endpoint{
-				Workload: w.Key(), Address: at.Address, Ports: map[uint32]uint32{}, Labels: w.Labels, Locality: w.Locality,
+				Workload: w.Key(), Address: at.Address, Ports: map[uint32]uint32{}, Labels: w.Labels, Locality: w.Locality, Gateway: w.Gateway,
 			})
 		}
 		out[i].Ports[in.Port] = at.Port

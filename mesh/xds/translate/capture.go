@@ -61,13 +61,18 @@ func buildTCPListeners(r *reader, host string) {
 			continue
 		}
 		const direction = corev3.TrafficDirection_OUTBOUND
-		filter := r.tcpRouteFilter(OutboundCluster(p.Number, "", host), direction, hostPort{host: host, port: p.Number, gateway: model.MeshGateway})
+		called, stat := hostPort{host: host, port: p.Number, gateway: model.MeshGateway}, OutboundCluster(p.Number, "", host)
+		filter := r.tcpRouteFilter(stat, direction, called)
 		if tunnels {
-			r.tunnel(connectTo(host, p.Number), filter)
+			l := internalListener(connectTo(host, p.Number), filter)
+			r.routeTLS(l, stat, called)
+			r.tunnel(l)
 			continue
 		}
 		at := model.Socket{Address: svc.Address, Port: p.Number}
-		handedOver(r, newListener(listenerName(at), at, direction, filter))
+		l := newListener(listenerName(at), at, direction, filter)
+		r.routeTLS(l, stat, called)
+		handedOver(r, l)
 	}
 }
 

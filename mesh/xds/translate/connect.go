@@ -28,13 +28,14 @@ func connectTo(host string, port uint32) string {
 
 // buildConnect gives what takes the tunnels to HTTP.
 func buildConnect(r *reader) {
-	r.tunnel(ConnectListener, r.httpFilter(connectionManager{
+	r.tunnel(internalListener(ConnectListener, r.httpFilter(connectionManager{
 		statPrefix: "outbound_" + ConnectListener, table: HTTPProxyTable, direction: corev3.TrafficDirection_OUTBOUND,
-	}))
+	})))
 }
 
 // tunnel adds a listener without a socket, and the cluster that leads to it.
-func (r *reader) tunnel(name string, filter *listenerv3.Filter) {
+func (r *reader) tunnel(l *listenerv3.Listener) {
+	name := l.GetName()
 	c := r.newCluster(name)
 	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
 	c.CircuitBreakers = thresholds(nil, nil)
@@ -49,11 +50,16 @@ func (r *reader) tunnel(name string, filter *listenerv3.Filter) {
 		}}}},
 	}
 	r.add(Cluster, name, c)
-	r.add(Listener, name, &listenerv3.Listener{
+	r.add(Listener, name, l)
+}
+
+// internalListener has no socket: what comes out of a tunnel is handed to it.
+func internalListener(name string, filter *listenerv3.Filter) *listenerv3.Listener {
+	return &listenerv3.Listener{
 		Name: name, TrafficDirection: corev3.TrafficDirection_OUTBOUND,
 		ListenerSpecifier: &listenerv3.Listener_InternalListener{InternalListener: &listenerv3.Listener_InternalListenerConfig{}},
 		FilterChains:      []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{filter}}},
-	})
+	}
 }
 
 // connectRoute opens the tunnels to one port of a host. Nothing is counted or traced here: what comes out of the tunnel is.

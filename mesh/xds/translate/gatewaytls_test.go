@@ -50,6 +50,88 @@ func TestAGatewayTellsItsServersApartByTheNameAskedFor(t *testing.T) {
 	}, names)
 }
 
+// Envoy that has found a chain for TLS looks at none that does not ask for it: TLS of an app's own needs one, or it would be
+// closed, or pass the workload's policies by.
+func TestAnAppsOwnTLSReachesItsPort(t *testing.T) {
+	for _, capture := range []model.Capture{model.CaptureProxy, model.CaptureRedirect} {
+		tr := translate.New()
+		m := identified(capture)
+		docs, problems := config.Parse(config.File{Name: "deny.yaml", Data: []byte(`
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: deny}
+spec: {action: DENY, rules: [{}]}
+`)})
+		require.NoError(t, problems.Err())
+		w := &model.Workload{Name: "vault", Namespace: "default", Address: "127.0.0.1", Inbound: []model.Inbound{{
+			Host: "vault", Port: 8443, Protocol: model.HTTPS, Listen: model.Socket{Address: "127.0.0.1", Port: 8443}, App: model.Socket{Address: "127.0.0.2", Port: 8443},
+		}}}
+		tr.Update(build(t, config.Set{}.With(docs...), m, []*model.Workload{w}))
+		tr.SetProxy(sidecar(w))
+		found := 0
+		for name, r := range tr.View(sidecar(w).ID).Own[translate.Listener].All() {
+			for _, c := range r.Message.(*listenerv3.Listener).GetFilterChains() {
+				match := c.GetFilterChainMatch()
+				if match.GetTransportProtocol() == "tls" && len(match.GetApplicationProtocols()) == 0 && c.GetName() == "inbound|8443||~tls" {
+					found++
+					require.Nil(t, c.GetTransportSocket(), name)
+					require.Equal(t, "envoy.filters.network.rbac", c.GetFilters()[0].GetName(), name)
+				}
+			}
+		}
+		require.Equal(t, 1, found, capture)
+	}
+}
+
+const tlsRoutes = `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside}
+spec:
+  hosts: [reviews.example.org]
+  location: MESH_EXTERNAL
+  resolution: STATIC
+  ports: [{number: 8443, name: tls, protocol: TLS}]
+  endpoints: [{address: 198.18.200.1}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: outside}
+spec:
+  hosts: [reviews.example.org]
+  tls:
+    - match: [{port: 8443, sniHosts: [reviews.example.org]}]
+      route: [{destination: {host: reviews, port: {number: 9080}, subset: v2}}]
+    - match: [{port: 9999, sniHosts: [reviews.example.org]}]
+      route: [{destination: {host: reviews, port: {number: 9080}}}]
+`
+
+// A sidecar sends TLS that its app speaks by the name that is asked for; what has no route goes as before.
+func TestASidecarRoutesTLSByTheNameAskedFor(t *testing.T) {
+	for _, capture := range []model.Capture{model.CaptureProxy, model.CaptureRedirect} {
+		set, workloads := shop(t, "virtual-service-all-v1")
+		docs, problems := config.Parse(config.File{Name: "tls.yaml", Data: []byte(tlsRoutes)})
+		require.NoError(t, problems.Err())
+		tr := translate.New()
+		tr.Update(build(t, set.With(docs...), identified(capture), workloads))
+		page := sidecar(workloads[1])
+		tr.SetProxy(page)
+		var chains []*listenerv3.FilterChain
+		for _, r := range tr.View(page.ID).All(translate.Listener) {
+			l := r.Message.(*listenerv3.Listener)
+			for _, c := range l.GetFilterChains() {
+				if len(c.GetFilterChainMatch().GetServerNames()) > 0 {
+					chains = append(chains, c)
+					require.NotEmpty(t, l.GetListenerFilters(), "something must look at the name")
+					require.Nil(t, l.GetFilterChains()[len(l.GetFilterChains())-1].GetFilterChainMatch(), "all else goes on")
+				}
+			}
+		}
+		require.Len(t, chains, 1, capture) // the other match is for another port
+		require.Equal(t, []string{"reviews.example.org"}, chains[0].GetFilterChainMatch().GetServerNames())
+		require.Contains(t, string(chains[0].GetFilters()[0].GetTypedConfig().GetValue()), "outbound|9080|v2|reviews.default.svc.cluster.local")
+	}
+}
+
 // A proxy has the Secrets of its own namespace, and of no other.
 func TestSecretsStayInTheirNamespace(t *testing.T) {
 	have := func(namespace string) (out []string) {

@@ -123,7 +123,7 @@ func tlsModes() *structpb.Struct {
 // tlsMode marks an endpoint that takes mTLS; nil for one that does not, or that is no workload of the mesh.
 func (r *reader) tlsMode(e model.Endpoint, port uint32) *corev3.Metadata {
 	namespace, _, found := strings.Cut(e.Workload, "/")
-	if !found || !r.identified() || r.mtls(namespace, e.Labels).Port(port) == model.MTLSDisable {
+	if !found || e.Gateway || !r.identified() || r.mtls(namespace, e.Labels).Port(port) == model.MTLSDisable {
 		return nil
 	}
 	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{socketMatch: tlsModes()}}
@@ -217,7 +217,12 @@ func (r *reader) chains(in inboundChain) []*listenerv3.FilterChain {
 			Name: in.name + "~strict", FilterChainMatch: match("tls"), Filters: in.filters(true), TransportSocket: socket,
 		}}
 	}
-	return []*listenerv3.FilterChain{mutual, plain}
+	if in.http {
+		return []*listenerv3.FilterChain{mutual, plain}
+	}
+	// TLS of the app's own: Envoy that has found a chain for TLS looks at none that does not ask for it.
+	opaque := &listenerv3.FilterChain{Name: in.name + "~tls", FilterChainMatch: match("tls"), Filters: in.filters(false)}
+	return []*listenerv3.FilterChain{mutual, opaque, plain}
 }
 
 // inspectTLS makes a listener look whether a connection begins with TLS, if one of its chains asks.

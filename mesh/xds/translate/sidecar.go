@@ -144,7 +144,9 @@ func buildOutbound(r *reader, p *model.Proxy) {
 	for _, o := range w.Outbound {
 		at := hostPort{host: o.Host, port: o.Port, gateway: model.MeshGateway}
 		name := listenerName(o.Listen)
-		r.add(Listener, name, newListener(name, o.Listen, direction, r.tcpRouteFilter("outbound_"+name, direction, at)))
+		l := newListener(name, o.Listen, direction, r.tcpRouteFilter("outbound_"+name, direction, at))
+		r.routeTLS(l, "outbound_"+name, at)
+		r.add(Listener, name, l)
 	}
 }
 
@@ -159,6 +161,16 @@ func (r *reader) tcpRouteFilter(stat string, direction corev3.TrafficDirection, 
 	return tcpFilter(stat, direction, destinations, func(d *model.Destination) string {
 		return r.clusterOf(d.Host, d.Subset, d.Port, at)
 	})
+}
+
+// routeTLS lets a rule's TLS routes send connections of an app by the name that it asks for; all others go as before.
+func (r *reader) routeTLS(l *listenerv3.Listener, stat string, at hostPort) {
+	rule := r.meshRule(at.host)
+	if rule == nil || len(rule.TLS) == 0 {
+		return
+	}
+	l.FilterChains = append(r.sniChains(rule, at, stat, nil, func(string) bool { return true }), l.FilterChains...)
+	inspectTLS(l)
 }
 
 func (r *reader) tcpDestinations(rule *model.VirtualService, at hostPort) []*model.Destination {
