@@ -42,6 +42,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	a.asked.Store(time.Now().UnixNano())
 	g.Go(func() error { return unixhttp.Serve(ctx, orders, a.noting(a.handler())) })
 	g.Go(func() error { return a.expire(ctx, o.Alone) })
+	g.Go(func() error { return a.strains.watch(ctx, a.process.pid) })
 	if o.Tunnel != "" {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Tunnel)
 		if err != nil {
@@ -94,6 +95,7 @@ func serveNames(ctx context.Context, o Options) (*dns.Server, error) {
 type server struct {
 	process *process
 	relays  *relays
+	strains strains
 	// asked is when somebody asked for something last, in nanoseconds since 1970.
 	asked atomic.Int64
 }
@@ -154,6 +156,10 @@ func (a *server) handler() http.Handler {
 		a.process.renew()
 		a.relays.renew()
 		return struct{}{}, nil
+	}))
+	mux.HandleFunc("GET /v1/strains/{since}", answer(func(_ context.Context, r *http.Request) (any, error) {
+		since, err := time.Parse(time.RFC3339Nano, r.PathValue("since"))
+		return a.strains.since(since), err
 	}))
 	mux.HandleFunc("PUT /v1/token", answer(func(_ context.Context, r *http.Request) (any, error) {
 		var token string

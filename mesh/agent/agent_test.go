@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -99,6 +100,32 @@ func TestWhatNobodyRenewsIsMended(t *testing.T) {
 		}, 20*time.Second, 10*time.Millisecond, action)
 		require.GreaterOrEqual(t, time.Since(begin), agent.LeaseTime-time.Second, "%s lasts as long as its lease", action)
 	}
+}
+
+// Two loops on one processor: each waits half of the time.
+func TestItTellsWhenItsProcessHadNoProcessor(t *testing.T) {
+	taskset, err := exec.LookPath("taskset")
+	if err != nil {
+		t.Skip("there is no program taskset")
+	}
+	c, _ := start(t, agent.Options{})
+	begin := time.Now()
+	loop := "while :; do :; done"
+	require.NoError(t, c.Run(t.Context(), agent.Spec{Name: "busy", Command: []string{taskset, "-c", "0", "/bin/sh", "-c", loop + " & " + loop}}))
+	require.Eventually(t, func() bool {
+		list, err := c.Strains(t.Context(), begin)
+		require.NoError(t, err)
+		return len(list) > 2
+	}, 30*time.Second, 50*time.Millisecond)
+	list, err := c.Strains(t.Context(), begin)
+	require.NoError(t, err)
+	for _, s := range list {
+		require.True(t, s.From.Before(s.To) && s.To.After(begin))
+		require.GreaterOrEqual(t, s.Waited, 20*time.Millisecond)
+	}
+	later, err := c.Strains(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.Empty(t, later)
 }
 
 func TestItsEndIsTold(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/squallmesh/squall/mesh/relay"
 	"github.com/squallmesh/squall/mesh/unixhttp"
@@ -46,6 +47,11 @@ func (c *Client) Act(ctx context.Context, action string) (s Status, err error) {
 // Renew keeps broken what is, for another LeaseTime.
 func (c *Client) Renew(ctx context.Context) error {
 	return c.api.Call(ctx, http.MethodPut, "/v1/lease", nil, nil)
+}
+
+// Strains are the times, since one, in which the process waited for a processor.
+func (c *Client) Strains(ctx context.Context, since time.Time) (out []Strain, err error) {
+	return out, c.api.Call(ctx, http.MethodGet, "/v1/strains/"+since.UTC().Format(time.RFC3339Nano), nil, &out)
 }
 
 // Certify says anew who the workload is, by a token.

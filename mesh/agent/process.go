@@ -238,6 +238,16 @@ func (p *process) status() Status {
 	return s
 }
 
+// pid is that of what runs, or 0.
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.p == nil || p.p.Exit() != nil {
+		return 0
+	}
+	return p.p.PID()
+}
+
 // ready tells that an Envoy runs and takes traffic; nil, or why not.
 func (p *process) ready(ctx context.Context) error {
 	p.mu.Lock()

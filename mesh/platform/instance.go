@@ -1,9 +1,19 @@
 package platform
 
 import (
+	"time"
+
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/envoy"
 )
+
+// Strain is a short time in which a thread of a workload's app or proxy was ready to run, and had no processor for so long.
+type Strain struct {
+	// Who is the workload.
+	Who      string
+	From, To time.Time
+	Waited   time.Duration
+}
 
 // GatewayName is the ingress gateway's workload, as Istio calls it.
 const GatewayName = "istio-ingressgateway"

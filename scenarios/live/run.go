@@ -151,7 +151,7 @@ func (r *runner) do(ctx context.Context) (err error) {
 	}
 	r.settle(ctx)
 	r.run.Gaps = append(r.run.Gaps, r.gaps()...)
-	r.tellStrain()
+	r.tellStrain(ctx)
 	if err := r.collect(ctx); err != nil || r.opts.Keep == nil {
 		return err
 	}

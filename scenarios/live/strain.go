@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/proc"
 	"github.com/squallmesh/squall/scenarios/record"
 )
@@ -25,10 +26,7 @@ type waiting interface {
 
 // watchStrain notes when processes of the deployment, or this one, had to wait for a processor.
 func (r *runner) watchStrain(ctx context.Context) error {
-	lab, ok := r.lab.(waiting)
-	if !ok {
-		return nil
-	}
+	lab, _ := r.lab.(waiting)
 	tick := time.NewTicker(strainEvery)
 	defer tick.Stop()
 	begin := r.since()
@@ -48,7 +46,10 @@ func (r *runner) watchStrain(ctx context.Context) error {
 				worst.Who, worst.Waited = who, waited-before
 			}
 		}
-		all := lab.Waited()
+		var all map[string]map[string]time.Duration
+		if lab != nil {
+			all = lab.Waited()
+		}
 		for _, who := range slices.Sorted(maps.Keys(all)) {
 			for thread, waited := range all[who] {
 				look(who, thread, waited)
@@ -66,8 +67,18 @@ func (r *runner) watchStrain(ctx context.Context) error {
 	}
 }
 
+// strained is a deployment whose workloads' waits are known where they are, and told afterwards.
+type strained interface {
+	Strained(ctx context.Context, since time.Time) []platform.Strain
+}
+
 // tellStrain notes the longest wait, which a reader of latencies wants to know of.
-func (r *runner) tellStrain() {
+func (r *runner) tellStrain(ctx context.Context) {
+	if lab, ok := r.lab.(strained); ok {
+		for _, s := range lab.Strained(ctx, r.t0.Add(-r.run.Warmup)) {
+			r.run.Strains = append(r.run.Strains, record.Strain{From: s.From.Sub(r.t0), To: s.To.Sub(r.t0), Who: s.Who, Waited: s.Waited})
+		}
+	}
 	var worst record.Strain
 	for _, s := range r.run.Strains {
 		if s.To > 0 && s.Waited > worst.Waited {
