@@ -1,7 +1,6 @@
 package match
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/squallmesh/squall/mesh/model"
@@ -38,23 +37,15 @@ func (r *Request) path() string {
 	return path
 }
 
-// Query gives the first value of a query parameter, and whether there is one.
+// Query gives the first value of a query parameter, and whether there is one. As in Envoy's routes nothing is unescaped.
 func (r *Request) Query(name string) (string, bool) {
 	_, query, _ := strings.Cut(r.Path, "?")
 	query, _, _ = strings.Cut(query, "#")
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, _ := strings.Cut(pair, "=")
-		if unescaped(key) == name && pair != "" {
-			return unescaped(value), true
+		if key == name && pair != "" {
+			return value, true
 		}
 	}
 	return "", false
-}
-
-// unescaped leaves alone what is no escape.
-func unescaped(s string) string {
-	if out, err := url.PathUnescape(s); err == nil {
-		return out
-	}
-	return s
 }

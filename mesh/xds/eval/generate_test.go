@@ -13,7 +13,7 @@ import (
 // The words are few, so that conditions and requests meet often.
 var (
 	paths     = []string{"/", "/a", "/a/b", "/A/b", "/ab", "/b/1", "/b/22", "/B", "/a/./b", "/b/../a", "/a//b"}
-	queries   = []string{"", "", "?v=1", "?v=22&w", "?w=x&v=3", "?v", "?vv=1", "?v=1=2"}
+	queries   = []string{"", "", "?v=1", "?v=%31", "?v=22&w", "?w=x&v=3", "?v", "?vv=1", "?v=1=2"}
 	methods   = []string{"GET", "GET", "POST", "PUT", "DELETE"}
 	users     = []string{"jason", "jane", "j", ""}
 	devices   = []string{"phone", "pad"}
