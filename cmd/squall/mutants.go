@@ -31,6 +31,8 @@ type edit struct {
 	To   string `json:"to,omitempty"`
 	// change is made instead, if it is set.
 	change *mutate.Mutant
+	// set likewise.
+	set func([]byte) ([]byte, error)
 }
 
 // mutant is a change that a scenario's checks must notice.

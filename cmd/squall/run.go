@@ -502,6 +502,13 @@ func (a anywhere) edited(name string, data []byte) ([]byte, error) {
 			continue
 		}
 		a.used[i] = true
+		if e.set != nil {
+			var err error
+			if data, err = e.set(data); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if e.change != nil {
 			data = e.change.Apply(data)
 			continue
