@@ -85,8 +85,11 @@ func (c *routes) namedMatches(in map[string]*networking.StringMatch, path string
 		p := joinPath(path, name)
 		key := name
 		if headers {
-			key = strings.ToLower(name)
-			c.headerName(name, p)
+			if key = strings.ToLower(name); strings.HasPrefix(name, "@") {
+				key = c.claim(name, p)
+			} else {
+				c.headerName(name, p)
+			}
 		}
 		if seen[key] {
 			c.errorf("DUPLICATE-HEADER", p, "the header %q occurs twice", name)

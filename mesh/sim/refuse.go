@@ -85,6 +85,7 @@ func (g *gaps) route(h *model.HTTPRoute) {
 		_, err := match.New(m)
 		g.when(err != nil, m.Pos, "a match that cannot be read (%v)", err)
 		for _, n := range slices.Concat(m.Headers, m.WithoutHeaders) {
+			g.when(strings.HasPrefix(n.Name, "@"), m.Pos, "a match on a claim (%s)", n.Name)
 			g.when(isTraced(n.Name), m.Pos, "a match on the header %s", n.Name)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/squallmesh/squall/mesh/model"
 )
 
 // Where the filter that checks tokens leaves what a valid one says: its claims under this key of its metadata.
@@ -24,12 +26,32 @@ func claimIs(path ...string) func(string) *rbacv3.Principal {
 	}
 }
 
+// claimMatch is what a route asks of a claim, or of one in a list.
+func claimMatch(path []string, m model.StringMatch) *matcherv3.MetadataMatcher {
+	if m.Kind == model.Present {
+		return claimMetadata(&matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_PresentMatch{PresentMatch: true}}, path...)
+	}
+	text := &matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_StringMatch{StringMatch: stringMatch(m)}}
+	list := &matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_ListMatch{ListMatch: &matcherv3.ListMatcher{
+		MatchPattern: &matcherv3.ListMatcher_OneOf{OneOf: text},
+	}}}
+	return claimMetadata(&matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_OrMatch{
+		OrMatch: &matcherv3.OrMatcher{ValueMatchers: []*matcherv3.ValueMatcher{text, list}},
+	}}, path...)
+}
+
 func metadata(v *matcherv3.ValueMatcher, path ...string) *rbacv3.Principal {
+	return &rbacv3.Principal{Identifier: &rbacv3.Principal_SourcedMetadata{SourcedMetadata: &rbacv3.SourcedMetadata{
+		MetadataMatcher: claimMetadata(v, path...),
+	}}}
+}
+
+func claimMetadata(v *matcherv3.ValueMatcher, path ...string) *matcherv3.MetadataMatcher {
 	m := &matcherv3.MetadataMatcher{Filter: jwtFilter, Value: v}
 	for _, key := range append([]string{claimsPayload}, path...) {
 		m.Path = append(m.Path, &matcherv3.MetadataMatcher_PathSegment{Segment: &matcherv3.MetadataMatcher_PathSegment_Key{Key: key}})
 	}
-	return &rbacv3.Principal{Identifier: &rbacv3.Principal_SourcedMetadata{SourcedMetadata: &rbacv3.SourcedMetadata{MetadataMatcher: m}}}
+	return m
 }
 
 // requestPrincipal compares issuer/subject, which the token has in two claims: wherever the value has a slash, the first part may be the

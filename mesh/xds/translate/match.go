@@ -37,9 +37,19 @@ func routeMatch(m *model.HTTPMatch) *routev3.RouteMatch {
 		}
 	}
 	for _, h := range m.Headers {
+		if claim := model.ClaimPath(h.Name); claim != nil {
+			out.DynamicMetadata = append(out.DynamicMetadata, claimMatch(claim, h.StringMatch))
+			continue
+		}
 		out.Headers = append(out.Headers, headerMatch(h))
 	}
 	for _, h := range m.WithoutHeaders {
+		if claim := model.ClaimPath(h.Name); claim != nil {
+			without := claimMatch(claim, h.StringMatch)
+			without.Invert = true
+			out.DynamicMetadata = append(out.DynamicMetadata, without)
+			continue
+		}
 		hm := headerMatch(h)
 		hm.InvertMatch = true
 		hm.TreatMissingHeaderAsEmpty = h.Kind != model.Present

@@ -36,6 +36,8 @@ func (r *reader) tokens(w *model.Workload) {
 				out.Providers = map[string]*jwtv3.JwtProvider{}
 			}
 			out.Providers[name] = provider(rule)
+			// A gateway may route by claims, which are known only now.
+			out.Providers[name].ClearRouteCache = r.scope.kind == model.Router
 			any = append(any, &jwtv3.JwtRequirement{RequiresType: &jwtv3.JwtRequirement_ProviderName{ProviderName: name}})
 		}
 	}
