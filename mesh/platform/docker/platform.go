@@ -34,11 +34,11 @@ func (p Platform) Start(ctx context.Context, s platform.Spec) (platform.Deployme
 }
 
 // Clean removes what labs left whose programs were killed: networks without containers. Containers end themselves when nobody asks
-// their agents for anything any more.
+// their agents for anything any more. Images that nobody uses go too.
 func Clean(ctx context.Context) error {
 	c, err := connect(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(sweep(ctx, c), c.Close())
+	return errors.Join(sweep(ctx, c), removeImages(ctx, c), c.Close())
 }

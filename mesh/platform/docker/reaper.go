@@ -10,6 +10,8 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
+
+	"github.com/squallmesh/squall/mesh/platform/image"
 )
 
 // reaperVariable switches the reaper of testcontainers off. There is no option for it.
@@ -71,6 +73,23 @@ func sweep(ctx context.Context, c *client.Client) error {
 			_, err := c.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
 			if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsPermissionDenied(err) && !errdefs.IsConflict(err) {
 				return fmt.Errorf("a network that a lab left: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// removeImages takes away the images of labs that no container uses: each build of squall has one of its own.
+func removeImages(ctx context.Context, c *client.Client) error {
+	list, err := c.ImageList(ctx, client.ImageListOptions{Filters: client.Filters{}.Add("reference", image.Repository)})
+	if err != nil {
+		return fmt.Errorf("images of labs: %w", err)
+	}
+	for _, one := range list.Items {
+		for _, tag := range one.RepoTags {
+			_, err := c.ImageRemove(ctx, tag, client.ImageRemoveOptions{PruneChildren: true})
+			if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
+				return fmt.Errorf("image %s: %w", tag, err)
 			}
 		}
 	}

@@ -26,8 +26,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// repository is the image's name. No registry has it.
-const repository = "squall.dev/lab"
+// Repository is the image's name. No registry has it.
+const Repository = "squall.dev/lab"
 
 // Image is one that can be written.
 type Image struct {
@@ -56,7 +56,7 @@ func New(programs map[string]string, dirs ...string) (*Image, error) {
 		// Reading hundreds of megabytes at every start would take longer than all else.
 		_, _ = fmt.Fprintln(sum, to, info.Size(), info.ModTime().UnixNano())
 	}
-	i.Reference = repository + ":" + hex.EncodeToString(sum.Sum(nil))[:16]
+	i.Reference = Repository + ":" + hex.EncodeToString(sum.Sum(nil))[:16]
 	return i, nil
 }
 
