@@ -127,6 +127,9 @@ func (l *Lab) adopt(ctx context.Context, s registry.State) (joined, left []*memb
 	there := map[string]registry.Pod{}
 	for _, p := range s.Pods {
 		if p.Sidecar != l.taken.host.Sidecar() {
+			if slices.ContainsFunc(s.Pods, func(o registry.Pod) bool { return sameOwner(o, p) && o.Sidecar == l.taken.host.Sidecar() }) {
+				continue // its successor is there, and it goes when that is ready
+			}
 			l.doubt("pod %s has the sidecar of another squall, and is no part of the mesh: kubectl -n %s rollout restart deployment %s", p.Key(), p.Namespace, p.Owner)
 			continue
 		}
@@ -232,25 +235,49 @@ func (l *Lab) Gaps() []string {
 	return slices.Clone(l.taken.gaps)
 }
 
-// settled waits until the pods that were taken may be sent traffic, and tells the mesh.
+func sameOwner(a, b registry.Pod) bool { return a.Namespace == b.Namespace && a.Owner == b.Owner }
+
+// settled waits until the pods that were taken may be sent traffic, and no Deployment is between two versions: without a mesh none gets to the
+// second. Who comes and goes meanwhile is no matter.
 func (l *Lab) settled(ctx context.Context) error {
 	for {
 		s, err := l.taken.source.State()
 		if err != nil {
 			return err
 		}
-		waiting := slices.DeleteFunc(l.live(), func(m *member) bool {
-			return m.pod.Kind != Injected || slices.ContainsFunc(s.Pods, func(p registry.Pod) bool { return p.UID == m.uid && p.Ready })
-		})
-		if len(waiting) == 0 {
+		waiting := l.unsettled(s)
+		if waiting == "" {
 			return nil
 		}
 		select {
 		case <-l.taken.source.Changed():
+			if err := l.sync(ctx); err != nil {
+				return err
+			}
 		case <-ctx.Done():
-			return l.explained(context.WithoutCancel(ctx), waiting[0], fmt.Errorf("pod %s does not get ready: %w", waiting[0].pod.Key(), context.Cause(ctx)))
+			return fmt.Errorf("%s: %w", waiting, context.Cause(ctx))
 		}
 	}
+}
+
+// unsettled says what has to be waited for, or "".
+func (l *Lab) unsettled(s registry.State) string {
+	const version = "pod-template-hash"
+	for _, m := range l.live() {
+		if m.pod.Kind != Injected {
+			continue
+		}
+		i := slices.IndexFunc(s.Pods, func(p registry.Pod) bool { return p.UID == m.uid })
+		if i < 0 || !s.Pods[i].Ready {
+			return fmt.Sprintf("pod %s does not get ready", m.pod.Key())
+		}
+		for _, o := range s.Pods {
+			if sameOwner(o, s.Pods[i]) && o.Labels[version] != m.Labels[version] {
+				return fmt.Sprintf("Deployment %s/%s has pods of two versions, %s and %s", o.Namespace, o.Owner, o.Name, m.Name)
+			}
+		}
+	}
+	return ""
 }
 
 // follow keeps the mesh as the cluster is, until the context ends.
@@ -299,7 +326,9 @@ func (l *Lab) sync(ctx context.Context) error {
 		for _, stop := range m.stops {
 			stop()
 		}
-		l.doubt("pod %s has left the mesh", m.pod.Key())
+		if l.taken.up {
+			l.doubt("pod %s has left the mesh", m.pod.Key())
+		}
 	}
 	tell := func(ctx context.Context) error { return l.tell(ctx, before) }
 	if len(joined) == 0 {
@@ -314,7 +343,9 @@ func (l *Lab) sync(ctx context.Context) error {
 		return err
 	}
 	for _, m := range joined {
-		l.doubt("pod %s has joined the mesh", m.pod.Key())
+		if l.taken.up {
+			l.doubt("pod %s has joined the mesh", m.pod.Key())
+		}
 	}
 	return nil
 }
