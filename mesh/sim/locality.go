@@ -51,32 +51,23 @@ func localityGroups(list []model.Endpoint, from model.Locality, labels map[strin
 		}
 		last, g.priority = g.priority, next
 	}
-	if lb.Disabled {
-		return groups
-	}
-	for _, d := range lb.Distribute {
-		if from.In(d.From) {
-			return distributed(groups, d)
-		}
+	if d := lb.DistributeFrom(from); d != nil {
+		return distributed(groups, d)
 	}
 	return groups
 }
 
-// distributed gives each share of a rule to the localities that it names, by their weights, and leaves out the others.
-func distributed(groups []*group, d model.Distribute) []*group {
-	var out []*group
-	for _, to := range d.To {
-		var matched []*group
-		total := uint32(0)
-		for _, g := range groups {
-			if !slices.Contains(out, g) && g.locality.In(to.Locality) {
-				matched = append(matched, g)
-				total += g.weight
-			}
-		}
-		for _, g := range matched {
-			g.weight = max(1, to.Weight*g.weight/max(1, total))
-			out = append(out, g)
+// distributed leaves out the groups to which a rule gives nothing, and gives the others what it does.
+func distributed(groups []*group, d *model.Distribute) (out []*group) {
+	var places []model.Locality
+	var weights []uint32
+	for _, g := range groups {
+		places, weights = append(places, g.locality), append(weights, g.weight)
+	}
+	for i, w := range d.Weights(places, weights) {
+		if w > 0 {
+			groups[i].weight = w
+			out = append(out, groups[i])
 		}
 	}
 	slices.SortStableFunc(out, func(a, b *group) int { return strings.Compare(a.locality.String(), b.locality.String()) })

@@ -107,7 +107,7 @@ func localityGroups(list []model.Endpoint, from model.Locality, labels map[strin
 	if lb == nil {
 		lb = &model.LocalityLB{}
 	}
-	distribute := distributionFrom(lb, from)
+	distribute := lb.DistributeFrom(from)
 	failover := policy.Outlier != nil && !lb.Disabled && len(lb.Distribute) == 0 &&
 		(from != model.Locality{} || len(lb.FailoverPriority) > 0)
 
@@ -154,36 +154,17 @@ func compact(groups []*group) {
 	}
 }
 
-func distributionFrom(lb *model.LocalityLB, from model.Locality) *model.Distribute {
-	if lb.Disabled {
-		return nil
+// applyDistribution leaves out the groups to which the rule gives nothing, and gives the others what it does.
+func applyDistribution(groups []*group, d *model.Distribute) (out []*group) {
+	var places []model.Locality
+	var weights []uint32
+	for _, g := range groups {
+		places, weights = append(places, g.locality), append(weights, g.weight)
 	}
-	for i, d := range lb.Distribute {
-		if from.In(d.From) {
-			return &lb.Distribute[i]
-		}
-	}
-	return nil
-}
-
-// applyDistribution gives each share of the rule to the localities it names, by their weights, and leaves out those
-// it does not name.
-func applyDistribution(groups []*group, d *model.Distribute) []*group {
-	var out []*group
-	taken := map[*group]bool{}
-	for _, to := range d.To {
-		var matched []*group
-		var total uint32
-		for _, g := range groups {
-			if !taken[g] && g.locality.In(to.Locality) {
-				taken[g] = true
-				matched = append(matched, g)
-				total += g.weight
-			}
-		}
-		for _, g := range matched {
-			g.weight = max(1, to.Weight*g.weight/max(1, total))
-			out = append(out, g)
+	for i, w := range d.Weights(places, weights) {
+		if w > 0 {
+			groups[i].weight = w
+			out = append(out, groups[i])
 		}
 	}
 	slices.SortFunc(out, func(a, b *group) int { return strings.Compare(a.locality.String(), b.locality.String()) })
