@@ -4,31 +4,30 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/scenarios/record"
 )
 
-// maxAgain is how often a mutant of which a busy machine told nothing is run again.
+// maxAgain is how often a mutant of which a run told nothing is run again.
 const maxAgain = 2
 
-// again runs those mutants once more, one at a time, which must fail and of which nothing is known because the machine was too busy. A run
-// that told nothing is no measurement; one that did stands.
+// again runs those mutants once more, one at a time, which must fail and of which nothing is known: the machine was too busy, or the load that
+// it could offer beside another mesh too small to tell. A run that told nothing is no measurement; one that did stands.
 func again(ctx context.Context, env *environment, said io.Writer, f runFlags, b envoy.Binary, g generation, runs []*record.Run) error {
 	f.parallel = 1
 	for range maxAgain {
 		var jobs []job
 		var at []int
 		for i, r := range runs {
-			if untold(r) && g.mutants[i].Expect == record.Fail {
+			if r.Verdict == record.Inconclusive && g.mutants[i].Expect == record.Fail {
 				jobs, at = append(jobs, g.jobs[i]), append(at, i)
 			}
 		}
 		if len(jobs) == 0 {
 			return nil
 		}
-		_, _ = fmt.Fprintf(said, "again, one at a time: %d of which the machine was too busy to tell\n", len(jobs))
+		_, _ = fmt.Fprintf(said, "again, one at a time: %d of which a run told nothing\n", len(jobs))
 		more, err := runJobs(ctx, env, f, b, jobs, func(job, *record.Run) error { return nil })
 		if err != nil {
 			return err
@@ -38,13 +37,4 @@ func again(ctx context.Context, env *environment, said io.Writer, f runFlags, b 
 		}
 	}
 	return nil
-}
-
-// untold tells whether nothing but a busy machine kept a run from its verdict.
-func untold(r *record.Run) bool {
-	if r.Verdict != record.Inconclusive {
-		return false
-	}
-	return slices.ContainsFunc(r.Checks, func(c record.Result) bool { return c.Busy }) &&
-		!slices.ContainsFunc(r.Checks, func(c record.Result) bool { return c.Verdict == record.Inconclusive && !c.Busy })
 }
