@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/squallmesh/squall/scenarios/yamlnode"
 )
 
 // Write gives the scenario's file with a finding's faults in it, and what was found in its comments. name replaces the scenario's; relocate
@@ -20,19 +22,19 @@ func Write(source []byte, name string, f Finding, relocate func(string) string) 
 		return nil, fmt.Errorf("a scenario is one YAML document")
 	}
 	root := doc.Content[0]
-	if meta := field(root, "metadata"); meta != nil {
-		if n := field(meta, "name"); n != nil {
+	if meta := yamlnode.Field(root, "metadata"); meta != nil {
+		if n := yamlnode.Field(meta, "name"); n != nil {
 			n.Value = name
 		}
 	}
-	sp := field(root, "spec")
+	sp := yamlnode.Field(root, "spec")
 	if sp == nil {
 		return nil, fmt.Errorf("the scenario has no spec")
 	}
 	for _, path := range paths(sp) {
 		path.Value = relocate(path.Value)
 	}
-	timeline := field(sp, "timeline")
+	timeline := yamlnode.Field(sp, "timeline")
 	if timeline == nil {
 		timeline = &yaml.Node{Kind: yaml.SequenceNode}
 		sp.Content = append(sp.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: "timeline"}, timeline)
@@ -88,13 +90,13 @@ func paths(sp *yaml.Node) (out []*yaml.Node) {
 			}
 		}
 	}
-	list(field(sp, "config"))
-	if t := field(sp, "timeline"); t != nil {
+	list(yamlnode.Field(sp, "config"))
+	if t := yamlnode.Field(sp, "timeline"); t != nil {
 		for _, item := range t.Content {
-			list(field(item, "apply"))
+			list(yamlnode.Field(item, "apply"))
 		}
 	}
-	if app := field(sp, "app"); app != nil && strings.ContainsAny(app.Value, "./") {
+	if app := yamlnode.Field(sp, "app"); app != nil && strings.ContainsAny(app.Value, "./") {
 		out = append(out, app)
 	}
 	return out
@@ -116,14 +118,4 @@ func Relocation(from, to string) func(string) string {
 		}
 		return a
 	}
-}
-
-// field gives the value of a key of a mapping, or nil.
-func field(n *yaml.Node, key string) *yaml.Node {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Kind == yaml.MappingNode && n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
-	}
-	return nil
 }

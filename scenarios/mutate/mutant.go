@@ -52,16 +52,3 @@ func documents(data []byte) ([]*yaml.Node, error) {
 		}
 	}
 }
-
-// field gives the value of a mapping's key, or nil.
-func field(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
-	}
-	return nil
-}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/squallmesh/squall/scenarios/yamlnode"
 )
 
 // Rules gives the mutants of a file of rules: those of the spec of each document. Many are not valid, and some change nothing: whoever
@@ -22,7 +24,7 @@ func Rules(data []byte) ([]Mutant, error) {
 
 // rule takes down the mutants of one rule.
 func (f *file) rule(doc *yaml.Node) {
-	kind, name, spec := field(doc, "kind"), field(field(doc, "metadata"), "name"), field(doc, "spec")
+	kind, name, spec := yamlnode.Field(doc, "kind"), yamlnode.Field(yamlnode.Field(doc, "metadata"), "name"), yamlnode.Field(doc, "spec")
 	if kind == nil || name == nil || spec == nil {
 		return
 	}
@@ -70,7 +72,7 @@ func (f *file) value(of, path string, n *yaml.Node, subsets []string) {
 	case yaml.SequenceNode:
 		for i, v := range n.Content {
 			at := fmt.Sprintf("%s[%d]", path, i)
-			w := field(v, "weight")
+			w := yamlnode.Field(v, "weight")
 			rest := weight(n) - weightOf(v)
 			if start, end, ok := f.text.removeItem(n, i); ok && (w == nil || w.Value != "0" || rest <= 0) {
 				f.add(of+" "+at+" removed", start, end, f.text.blank(start, end))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/squallmesh/squall/scenarios/yamlnode"
 )
 
 // Scenario gives the mutants of a scenario's file: those of rules that stand in it, and for each item of its timeline that it does not happen
@@ -15,9 +17,9 @@ func Scenario(data []byte) ([]Mutant, error) {
 	}
 	f := &file{text: newText(data)}
 	for _, doc := range docs {
-		spec := field(doc, "spec")
-		f.inline(field(spec, "config"))
-		items := field(spec, "timeline")
+		spec := yamlnode.Field(doc, "spec")
+		f.inline(yamlnode.Field(spec, "config"))
+		items := yamlnode.Field(spec, "timeline")
 		if items == nil || items.Kind != yaml.SequenceNode {
 			continue
 		}
@@ -45,8 +47,8 @@ func (f *file) item(path string, items *yaml.Node, index int, item *yaml.Node) {
 	if item.Kind != yaml.MappingNode {
 		return
 	}
-	f.inline(field(item, "apply"))
-	named := field(item, "name") != nil
+	f.inline(yamlnode.Field(item, "apply"))
+	named := yamlnode.Field(item, "name") != nil
 	for i := 0; i+1 < len(item.Content); i += 2 {
 		key, v := item.Content[i].Value, item.Content[i+1]
 		switch key {

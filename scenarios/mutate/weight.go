@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/squallmesh/squall/scenarios/yamlnode"
 )
 
 // share takes down the mutant of a weight: its share moves by a quarter of the whole, towards the half. Where the others weigh nothing any
@@ -36,7 +38,7 @@ func weight(list *yaml.Node) float64 {
 
 // weightOf is what an item weighs; 0 if it does not say.
 func weightOf(item *yaml.Node) float64 {
-	w := field(item, "weight")
+	w := yamlnode.Field(item, "weight")
 	if w == nil {
 		return 0
 	}

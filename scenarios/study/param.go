@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/squallmesh/squall/scenarios/yamlnode"
 )
 
 // Param is a field of the scenario's file, or of one of its rules, that is varied.
@@ -111,7 +113,7 @@ func (p Param) Set(file []byte, value string) ([]byte, error) {
 }
 
 func (p Param) meant(doc *yaml.Node) bool {
-	return p.File == "" || scalar(doc, "kind") == p.Kind && scalar(child(doc, "metadata"), "name") == p.Object
+	return p.File == "" || scalar(doc, "kind") == p.Kind && scalar(yamlnode.Field(doc, "metadata"), "name") == p.Object
 }
 
 // at finds a scalar by its path.
@@ -124,7 +126,7 @@ func at(n *yaml.Node, path string) (*yaml.Node, error) {
 			n = n.Content[i]
 			continue
 		}
-		next := child(n, step)
+		next := yamlnode.Field(n, step)
 		if next == nil {
 			return nil, fmt.Errorf("line %d: there is no field %s: write it down, so that it can be varied", n.Line, step)
 		}
@@ -136,20 +138,8 @@ func at(n *yaml.Node, path string) (*yaml.Node, error) {
 	return n, nil
 }
 
-func child(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
-	}
-	return nil
-}
-
 func scalar(n *yaml.Node, key string) string {
-	if c := child(n, key); c != nil {
+	if c := yamlnode.Field(n, key); c != nil {
 		return c.Value
 	}
 	return ""
