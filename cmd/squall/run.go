@@ -56,6 +56,8 @@ type runFlags struct {
 	kind *kind.Platform
 	// injected takes the app's pods that are in the cluster.
 	injected bool
+	// starting holds a value while one of several meshes starts.
+	starting chan struct{}
 	// sim runs in virtual time.
 	sim bool
 	// excluded are the scenarios that the platform refuses.
@@ -272,6 +274,7 @@ func runJobs(
 			return nil, err
 		}
 	}
+	f.starting = make(chan struct{}, 1)
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(max(1, f.parallel))
@@ -317,7 +320,7 @@ func runJob(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j
 		}
 		defer func() { err = errors.Join(err, owner.Close()) }()
 		options := live.Options{
-			Platform: platformOf(f, local.Options{Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env), Form: f.form}),
+			Platform: turns{platformOf(f, local.Options{Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env), Form: f.form}), f.starting},
 			Envoy:    b, Dir: dir, App: j.app, AppDir: j.appDir,
 			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided, Attach: f.host,
 		}
