@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -139,15 +140,34 @@ func (l *Lab) start(ctx context.Context) error {
 		return err
 	}
 	g, starting := errgroup.WithContext(ctx)
-	for _, i := range l.instances {
-		g.Go(func() error { return l.startApp(starting, i) })
-		g.Go(func() error { return l.startEnvoy(starting, i) })
-	}
 	g.Go(func() error { return l.applyAll(starting) })
+	g.Go(func() error { return l.startProcesses(starting) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	return l.settle(ctx)
+}
+
+// bootTime is how long a process that starts keeps others waiting; one that has not come up by then may be waiting for them.
+const bootTime = 250 * time.Millisecond
+
+// startProcesses starts apps and proxies, about as many at once as there are processors: more would not be up sooner, and would keep a mesh
+// that runs beside this one from its turn.
+func (l *Lab) startProcesses(ctx context.Context) error {
+	booting := make(chan struct{}, runtime.GOMAXPROCS(0))
+	g, ctx := errgroup.WithContext(ctx)
+	for _, i := range l.instances {
+		for _, start := range []func(context.Context, *Instance) error{l.startApp, l.startEnvoy} {
+			g.Go(func() error {
+				booting <- struct{}{}
+				done := sync.OnceFunc(func() { <-booting })
+				defer done()
+				defer time.AfterFunc(bootTime, done).Stop()
+				return start(ctx, i)
+			})
+		}
+	}
+	return g.Wait()
 }
 
 // enter makes what the instances' processes need.
