@@ -169,7 +169,7 @@ func withFaults(ctx context.Context, env *environment, j job, seed uint64, fault
 	if err != nil {
 		return nil, err
 	}
-	run, err := virtual.Run(ctx, virtual.Options{App: j.app, Seed: seed, Version: version, Dir: dir}, &file)
+	run, err := virtual.Run(ctx, virtual.Options{App: j.app, Seed: seed, Version: version, Dir: dir, Today: time.Now()}, &file)
 	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func runVirtual(ctx context.Context, env *environment, f runFlags, j job) *recor
 			return run, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-		o := virtual.Options{App: j.app, Seed: f.seed, Version: version, Dir: dir, Progress: env.stderr}
+		o := virtual.Options{App: j.app, Seed: f.seed, Version: version, Dir: dir, Progress: env.stderr, Today: time.Now()}
 		if j.bundle != "" {
 			file, err := createRecord(j)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -162,7 +163,7 @@ func (f *studyFlags) run(ctx context.Context, env *environment, j job, n int) (s
 	if err != nil {
 		return study.Sample{}, err
 	}
-	run, err := virtual.Run(ctx, virtual.Options{App: j.app, Seed: f.seed + uint64(n), Version: version, Dir: dir}, j.file)
+	run, err := virtual.Run(ctx, virtual.Options{App: j.app, Seed: f.seed + uint64(n), Version: version, Dir: dir, Today: time.Now()}, j.file)
 	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
 		return study.Sample{}, err
 	}

@@ -33,6 +33,19 @@ type Outcome struct {
 	Status int
 	Header map[string]string
 	Body   string
+	// GRPCStatus of the answer to a gRPC call; 0 is OK.
+	GRPCStatus uint32
+}
+
+// Asked is a request as a backend sees it.
+type Asked struct {
+	Message *Message
+	// Attempt is its number, from 1; Port the app's, and Protocol what the sidecar speaks there: HTTP/1.1 or HTTP/2.0.
+	Attempt  int
+	Port     uint32
+	Protocol string
+	// Outcome that the script says.
+	Outcome *Outcome
 }
 
 // Rule gives the requests that match their outcomes, by attempt; the last one repeats. With Workers so many are worked on at a time, each
@@ -45,8 +58,8 @@ type Rule struct {
 
 // BackendOptions are what the exact-test backend is told at its start.
 type BackendOptions struct {
-	// Answer makes the answer to a message with this number of the attempt, of what the script says.
-	Answer func(x *Message, attempt int, o *Outcome) Answer
+	// Answer makes the answer to a request.
+	Answer func(Asked) Answer
 	// Ports are the names of ports, by their numbers.
 	Ports map[uint32]string
 }
@@ -55,7 +68,7 @@ type BackendOptions struct {
 type Backend struct {
 	mesh   *Mesh
 	app    *app
-	answer func(*Message, int, *Outcome) Answer
+	answer func(Asked) Answer
 	ports  map[uint32]string
 
 	holds []Match
@@ -69,6 +82,7 @@ type backendKey struct {
 	message messageID
 	attempt uint32
 	outcome *Outcome
+	port    uint32
 }
 
 // Backend gives the backend of a workload (namespace/name), or nil if it is none or is down.
@@ -203,10 +217,14 @@ func (b *Backend) done(t *task) {
 		return
 	case Answers:
 	}
-	key := backendKey{t.message, t.attempt, t.outcome}
+	key := backendKey{t.message, t.attempt, t.outcome, t.port()}
 	id, known := b.known[key]
 	if !known {
-		id = b.mesh.answers.of(b.answer(b.mesh.message(t.message), max(1, int(t.attempt)), t.outcome))
+		protocol := "HTTP/1.1"
+		if t.stream.cluster.http2 {
+			protocol = "HTTP/2.0"
+		}
+		id = b.mesh.answers.of(b.answer(Asked{b.mesh.message(t.message), max(1, int(t.attempt)), t.port(), protocol, t.outcome}))
 		if b.known == nil {
 			b.known = map[backendKey]AnswerID{}
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -44,6 +45,8 @@ type cluster struct {
 	connections, pending, requests, retries uint32
 	limits                                  limits
 	keepFor                                 uint32 // requests of one connection; 0 any number
+	streams                                 uint32 // of one connection at a time
+	http2                                   bool
 	// retired: the rules changed, and another cluster has taken its place. watched: failures are counted.
 	retired, watched bool
 	proxy            *proxy
@@ -152,10 +155,25 @@ func (c *cluster) configure(rule *model.DestinationRule) {
 		set(&c.limits.retries, pool.MaxRetries)
 		c.keepFor = pool.MaxRequestsPerConnection
 	}
+	c.speak()
 	c.lb = des.Source(c.mesh.opts.Seed, "lb/"+c.proxy.id+"/"+c.name)
 	c.seed = c.lb.Uint64() >> 1
 	c.outlier.configure(c)
 	c.merge.window = c.mesh.snap.Mesh.MergeWindow
+}
+
+// speak settles what the connections of a cluster speak, and how many requests each carries at a time.
+func (c *cluster) speak() {
+	if svc := c.proxy.service(c.at.host); svc != nil {
+		port, _ := svc.Port(c.at.port)
+		c.http2 = port.Protocol.IsHTTP2() || port.Protocol == model.HTTP && c.policy.Pool != nil && c.policy.Pool.H2Upgrade == "UPGRADE"
+	}
+	c.streams = 1
+	if c.http2 {
+		if c.streams = unlimited; c.policy.Pool != nil && c.policy.Pool.MaxConcurrentStreams > 0 {
+			c.streams = c.policy.Pool.MaxConcurrentStreams
+		}
+	}
 }
 
 // inboundCluster leads to the proxy's own app.
@@ -165,6 +183,9 @@ func (p *proxy) inboundCluster(port uint32) *cluster {
 		return c
 	}
 	c := &cluster{mesh: p.mesh, proxy: p, name: name, at: hostPort{"", port}}
+	if i := slices.IndexFunc(p.workload.Inbound, func(in model.Inbound) bool { return in.App.Port == port }); i >= 0 {
+		c.http2 = p.workload.Inbound[i].Protocol.IsHTTP2()
+	}
 	c.configure(nil)
 	own := c.newHost(fmt.Sprintf("%s:%d", p.appAddress(port), port))
 	own.weight, own.healthy = 1, true

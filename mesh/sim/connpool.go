@@ -2,19 +2,25 @@ package sim
 
 import "slices"
 
-// conn is a connection of a proxy to a host: HTTP/1, one request at a time.
+// conn is a connection of a proxy to a host: HTTP/1, one request at a time, or HTTP/2.
 type conn struct {
 	slot
 	host *host
-	// stream is the one that it carries, or nil.
+	// stream is the one that it carries, or nil; many are those of HTTP/2.
 	stream *stream
-	// next of those that are free at the host.
+	many   []*stream
+	// next of those that have room at the host.
 	next *conn
-	// connecting until the host has accepted, closed when it is over.
-	connecting, closed bool
-	carried            uint32
-	port               uint32 // our own end
+	// connecting until the host has accepted, closed when it is over. last: it takes no more requests.
+	connecting, closed, last bool
+	// ready: it is among those that have room.
+	ready         bool
+	http2, mutual bool
+	carried       uint32
+	port          uint32 // our own end
 }
+
+func (x *conn) busy() bool { return x.stream != nil || len(x.many) > 0 }
 
 // line is the streams that wait for a connection to a host, first come first served.
 type line struct{ list []*stream }
@@ -34,12 +40,14 @@ func (l *line) remove(s *stream) {
 	}
 }
 
-// newStream sends an attempt to a host: on a connection that is free, else it waits for one, and a new one is opened if the limit of
-// connections allows; a host without any may always have one. Source: Envoy's ConnPoolImplBase, HTTP/1.
+// newStream sends an attempt to a host: on a connection that has room, else it waits for one, and a new one is opened if the limit of
+// connections allows; a host without any may always have one. Source: Envoy's ConnPoolImplBase.
 func (h *host) newStream(s *stream) {
 	c := h.cluster
 	if x := h.idle; x != nil {
-		h.idle, x.next = x.next, nil
+		if !x.http2 || uint32(len(x.many))+1 >= c.streams || c.keepFor > 0 && x.carried+1 >= c.keepFor {
+			h.idle, x.next, x.ready = x.next, nil, false
+		}
 		h.attach(x, s)
 		return
 	}
@@ -58,7 +66,7 @@ func (h *host) newStream(s *stream) {
 // connect opens connections as long as more streams wait than connections are on their way.
 func (h *host) connect() {
 	c := h.cluster
-	for len(h.waiting.list) > int(h.connecting) {
+	for uint64(len(h.waiting.list)) > uint64(h.connecting)*uint64(c.streams) {
 		if c.connections >= c.limits.connections {
 			c.stats.inc(cxOverflow)
 			if h.open > 0 {
@@ -74,7 +82,9 @@ func (h *host) dial() {
 	m := c.mesh
 	x := take(&m.conns)
 	m.ports++
-	*x = conn{slot: slot{id: x.id}, host: h, connecting: true, port: 32768 + m.ports%28232}
+	*x = conn{
+		slot: slot{id: x.id}, host: h, many: x.many[:0], connecting: true, http2: c.http2, mutual: h.mutual(), port: 32768 + m.ports%28232,
+	}
 	h.open++
 	h.connecting++
 	c.connections++
@@ -86,6 +96,14 @@ func (h *host) dial() {
 		// Proxies begin with a TLS handshake: where connections are reset it fails.
 		if l := m.link(c.proxy, h.target); l != nil && l.reset {
 			l.meet()
+			kind = evRefused
+		}
+		switch {
+		case !x.mutual:
+		case !h.target.takes(true, h.port): // who answers a handshake in plain text
+			kind = evRefused
+		case kind == evConnected && !h.trusts():
+			c.stats.inc(sslFailVerifySAN)
 			kind = evRefused
 		}
 	}
@@ -146,22 +164,39 @@ func (h *host) failWaiting() {
 	}
 }
 
-// free hands a connection to who waits longest, or keeps it.
+// free hands a connection to those who wait longest, or keeps it.
 func (h *host) free(x *conn) {
-	x.stream = nil
-	m := h.cluster.mesh
-	if h.cluster.retired || h.gone || h.cluster.keepFor > 0 && x.carried >= h.cluster.keepFor {
-		m.closeConn(x)
-		return
+	c := h.cluster
+	for len(h.waiting.list) > 0 && !h.done(x) && x.room() {
+		s := h.waiting.pop()
+		s.waitsAt = nil
+		c.pending--
+		h.attach(x, s)
 	}
-	if len(h.waiting.list) == 0 {
+	switch {
+	case x.closed || x.ready:
+	case h.done(x):
+		if !x.busy() {
+			c.mesh.closeConn(x)
+		}
+	case x.room():
+		x.ready = true
 		h.idle, x.next = x, h.idle
-		return
 	}
-	s := h.waiting.pop()
-	s.waitsAt = nil
-	h.cluster.pending--
-	h.attach(x, s)
+}
+
+// done tells whether a connection takes no more requests.
+func (h *host) done(x *conn) bool {
+	c := h.cluster
+	return x.last || c.retired || h.gone || c.keepFor > 0 && x.carried >= c.keepFor
+}
+
+// room tells whether a connection can carry one more request at this time.
+func (x *conn) room() bool {
+	if x.http2 {
+		return uint32(len(x.many)) < x.host.cluster.streams
+	}
+	return x.stream == nil
 }
 
 // attach sends a stream on a connection, unless the cluster has too many already.
@@ -169,19 +204,27 @@ func (h *host) attach(x *conn, s *stream) {
 	c := h.cluster
 	if c.requests >= c.limits.requests {
 		c.stats.inc(rqActiveOverflow)
-		h.free(x)
+		if !x.ready {
+			h.free(x)
+		}
 		c.mesh.poolFailed(s, h, overflow)
 		return
 	}
 	c.requests++
 	h.active++
-	x.stream, s.conn = s, x
+	s.conn = x
+	if x.http2 {
+		x.many = append(x.many, s)
+	} else {
+		x.stream = s
+	}
 	x.carried++
 	c.stats.inc(rqTotal)
 	c.mesh.send(s, h)
 }
 
-// release ends what a stream has on its connection, which others may use, unless the answer was not read to its end.
+// release ends what a stream has on its connection, which others may use, unless the answer was not read to its end: HTTP/1 has no other way
+// to leave it.
 func (s *stream) release(keep bool) {
 	x := s.conn
 	if x == nil {
@@ -191,15 +234,18 @@ func (s *stream) release(keep bool) {
 	h := x.host
 	h.cluster.requests--
 	h.active--
-	x.stream = nil
-	if x.closed {
-		return
+	if x.http2 {
+		x.many = slices.DeleteFunc(x.many, func(o *stream) bool { return o == s })
+	} else {
+		x.stream = nil
 	}
-	if keep {
+	switch {
+	case x.closed:
+	case keep || x.http2:
 		h.free(x)
-		return
+	default:
+		h.cluster.mesh.closeConn(x)
 	}
-	h.cluster.mesh.closeConn(x)
 }
 
 // closeConn ends a connection. Those who still wait may have another.
@@ -211,12 +257,7 @@ func (m *Mesh) closeConn(x *conn) {
 	}
 	h.open--
 	h.cluster.connections--
-	for at := &h.idle; *at != nil; at = &(*at).next {
-		if *at == x {
-			*at, x.next = x.next, nil
-			break
-		}
-	}
+	x.unready()
 	let(&m.conns, x)
 	if len(h.waiting.list) > 0 {
 		h.connect()
@@ -226,7 +267,26 @@ func (m *Mesh) closeConn(x *conn) {
 // closeIdle ends the connections that nobody uses.
 func (h *host) closeIdle() {
 	for h.idle != nil {
-		h.cluster.mesh.closeConn(h.idle)
+		h.idle.retire()
+	}
+}
+
+// retire lets a connection take no more requests; one that has none ends.
+func (x *conn) retire() {
+	x.last = true
+	x.unready()
+	if !x.connecting && !x.busy() {
+		x.host.cluster.mesh.closeConn(x)
+	}
+}
+
+// unready takes a connection from those that have room.
+func (x *conn) unready() {
+	for at := &x.host.idle; *at != nil; at = &(*at).next {
+		if *at == x {
+			*at, x.next, x.ready = x.next, nil, false
+			return
+		}
 	}
 }
 
@@ -237,8 +297,7 @@ func (m *Mesh) connReset(x *conn) {
 		let(&m.conns, x)
 		return
 	}
-	s := x.stream
-	if s == nil {
+	if !x.busy() {
 		if x.connecting {
 			x.connecting = false
 			x.host.connecting--
@@ -246,7 +305,15 @@ func (m *Mesh) connReset(x *conn) {
 		m.closeConn(x)
 		return
 	}
-	m.upstreamReset(s, connectionTermination)
+	if !x.http2 {
+		m.upstreamReset(x.stream, connectionTermination)
+		return
+	}
+	x.last = true // what the end of the first streams leads to must not bring more
+	x.unready()
+	for len(x.many) > 0 {
+		m.upstreamReset(x.many[0], connectionTermination)
+	}
 }
 
 // resetLater has the other side break a connection, which its owner learns after d.

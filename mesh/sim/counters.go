@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ const (
 	cxTotal
 	cxConnectFail
 	cxOverflow
+	sslFailVerifySAN
 	cxNoneHealthy
 	rqPendingTotal
 	rqPendingOverflow
@@ -45,6 +47,7 @@ const (
 // names of the counters; those of outlier detection are there only where it is on.
 var counterNames = [counters]string{
 	cxTotal: "upstream_cx_total", cxConnectFail: "upstream_cx_connect_fail", cxOverflow: "upstream_cx_overflow",
+	sslFailVerifySAN: "ssl.fail_verify_san",
 	cxNoneHealthy: "upstream_cx_none_healthy",
 	rqTotal:       "upstream_rq_total", rqCompleted: "upstream_rq_completed",
 	rqPendingTotal: "upstream_rq_pending_total", rqPendingOverflow: "upstream_rq_pending_overflow",
@@ -156,11 +159,16 @@ func KnowsCounter(name string) bool {
 		class, ok := strings.CutPrefix(short, "upstream_rq_")
 		return ok && (len(class) == 3 && strings.HasSuffix(class, "xx") || isStatus(class))
 	}
+	if rbacName.MatchString(name) {
+		return true
+	}
 	return strings.HasPrefix(name, "http.outbound_0.0.0.0_8080;.") && (strings.HasSuffix(name, ".downstream_rq_total") ||
 		strings.HasSuffix(name, ".fault.aborts_injected") || strings.HasSuffix(name, ".fault.delays_injected")) ||
 		strings.HasPrefix(name, "http.outbound_http_proxy;.") && (strings.HasSuffix(name, ".downstream_rq_total") ||
 			strings.HasSuffix(name, ".fault.aborts_injected") || strings.HasSuffix(name, ".fault.delays_injected"))
 }
+
+var rbacName = regexp.MustCompile(`^http\.(inbound_0\.0\.0\.0_\d+|outbound_0\.0\.0\.0_8080);\.rbac\.(allowed|denied|istio_dry_run_(audit|deny|allow)_\.shadow_(allowed|denied))$`)
 
 func isStatus(s string) bool {
 	n, err := strconv.Atoi(s)
@@ -202,6 +210,7 @@ func (m *Mesh) Counters(id string) (map[string]uint64, bool) {
 			c.stats.write(out, c.name, false)
 		}
 	}
+	p.writeRBAC(out)
 	at, h := "http."+p.outboundPrefix()+";.", p.outboundStats
 	out[at+"downstream_rq_total"], out[at+"fault.aborts_injected"], out[at+"fault.delays_injected"] = h.total, h.aborts, h.delays
 	return out, true

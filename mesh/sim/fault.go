@@ -25,7 +25,7 @@ func (p *proxy) faults(rule *model.Fault, leased []*model.LeasedFault, x *Messag
 		}
 		if abort != nil {
 			f.abortPercent = abort.Percent
-			f.abort = p.mesh.answers.of(Answer{Status: int(abort.HTTPStatus), Body: "fault filter abort", Headers: []model.Header{{Name: "content-type", Value: "text/plain"}}})
+			f.abort = p.mesh.aborts(abort, x)
 		}
 		out = append(out, f)
 	}

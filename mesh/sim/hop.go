@@ -83,6 +83,12 @@ func (m *Mesh) log(s *stream, end time.Duration) {
 	if s.host != nil {
 		h.UpstreamAddress, h.UpstreamLocal = s.host.address, w.Address+":0"
 	}
+	if s.mutual {
+		h.Principal, h.LocalPrincipal = s.caller(), s.proxy.identity
+	}
+	if s.secured && s.host != nil && s.host.target != nil {
+		h.UpstreamPrincipal, h.UpstreamLocalPrincipal = s.host.target.identity, s.proxy.identity
+	}
 	if s.resolved != nil {
 		h.Route = s.resolved.name
 	}
@@ -96,13 +102,16 @@ func (m *Mesh) log(s *stream, end time.Duration) {
 		m.opts.Hop(&h)
 		return
 	}
-	h.Protocol, h.RequestID, h.TraceID, h.SpanID = "HTTP/1.1", s.root.request, s.root.trace, m.spanID(s, s.span)
+	h.Protocol, h.RequestID, h.TraceID, h.SpanID = s.protocol(), s.root.request, s.root.trace, m.spanID(s, s.span)
 	h.Method, h.Scheme, h.Authority, h.Path, h.OriginalPath = x.Method, x.Scheme, x.Authority, x.Path, s.original
 	h.EndUser, _ = x.Header("end-user")
 	if h.UserAgent, _ = x.Header("user-agent"); h.UserAgent == "" {
 		h.UserAgent = userAgent
 	}
 	h.Status = a.Status
+	if h.GRPC = m.message(s.message).isGRPC(); h.GRPC {
+		h.GRPCStatus = a.Header(grpcStatus)
+	}
 	h.Attempt = int(s.attempt)
 	if !s.inbound && s.attempts > 0 {
 		h.Attempt = int(s.attempts)
@@ -115,6 +124,14 @@ func (m *Mesh) log(s *stream, end time.Duration) {
 	if m.opts.Span != nil && !s.copied() {
 		m.trace(s, &h)
 	}
+}
+
+// protocol is what the caller's connection speaks.
+func (s *stream) protocol() string {
+	if s.http2 {
+		return "HTTP/2"
+	}
+	return "HTTP/1.1"
 }
 
 // copied tells whether a stream belongs to a mirror, which is not traced.

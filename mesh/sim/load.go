@@ -25,6 +25,8 @@ type Load struct {
 	Timeout time.Duration
 	// Fresh uses a connection of its own for each request.
 	Fresh bool
+	// HTTP2 is what it speaks, in place of HTTP/1.1.
+	HTTP2 bool
 	// TCP is a port of the gateway to which each request is a connection of its own, with the message's body; 0 is HTTP.
 	TCP uint32
 	// IDs names a request, for logs, traces and hashing: x-request-id and the trace's id in 32 hex digits. nil: nobody asks.
@@ -103,7 +105,7 @@ func (m *Mesh) due(l *Load) {
 		v.port = 32768 + m.ports%28232
 	}
 	s := m.newStream(l.entry, v, l.message)
-	s.visit, s.remotePort = v, v.port
+	s.visit, s.remotePort, s.http2 = v, v.port, l.HTTP2
 	if l.TCP != 0 {
 		s.tcp, s.port = true, l.TCP
 	}

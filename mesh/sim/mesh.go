@@ -21,6 +21,8 @@ type Options struct {
 	// Hop and Span take what proxies log and trace, in the order in which it ends; times count from Epoch. nil: nothing is made.
 	Hop  func(*telemetry.Hop)
 	Span func(*telemetry.Span)
+	// Today is the day on which tokens of end users are judged: theirs is not virtual time. The zero time finds none expired.
+	Today time.Time
 	// Epoch is the time of day at the start of virtual time, for logs and traces.
 	Epoch time.Time
 }

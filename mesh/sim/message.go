@@ -7,12 +7,15 @@ import (
 
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/model/match"
+	"github.com/squallmesh/squall/mesh/policy/jwt"
 )
 
 // Message is a request as someone sees it, without what is different in each: trace headers, x-request-id and
 // x-envoy-attempt-count are kept apart.
 type Message struct {
 	match.Request
+	// Claims of the token that the proxy believed: only there, and not sent on. nil without one.
+	Claims map[string]any
 	// Body that is sent.
 	Body string
 }
@@ -27,6 +30,8 @@ type Answer struct {
 	Size int
 	// limited: the answer says that it comes of a rate limit.
 	limited bool
+	// grpc is the condition that its gRPC status fulfils, or 0.
+	grpc condition
 }
 
 // Header gives a header's first value, or "".
@@ -75,6 +80,8 @@ func (ms *messages) of(x Message) messageID {
 		b.WriteString(s)
 		b.WriteByte(0)
 	}
+	b.WriteString(jwt.Key(x.Claims))
+	b.WriteByte(0)
 	writeHeaders(&b, x.Headers)
 	key := b.String()
 	id, known := ms.ids[key]
@@ -120,6 +127,9 @@ func (as *answers) of(x Answer) AnswerID {
 	if !known {
 		id = AnswerID(len(as.list))
 		x.limited = x.Header("x-envoy-ratelimited") != ""
+		if n, ok := x.GRPCStatus(); ok {
+			x.grpc = ofGRPC[n]
+		}
 		as.list = append(as.list, &x)
 		as.ids[key] = id
 	}

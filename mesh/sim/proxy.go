@@ -20,6 +20,13 @@ type proxy struct {
 	down, gone bool
 	routes     few[messageID, *resolved]
 	inbounds   few[uint32, *resolved]
+	passages   few[passageKey, *passage]
+	// policies and tokens are the rules by which requests are refused; peers says which connections are taken, and identity is the proxy's own.
+	policies []*model.AuthorizationPolicy
+	tokens   []*model.JWTRule
+	peers    model.MTLS
+	identity string
+	rbac     map[string]*rbacStats
 	// outboundStats and inboundStats are those of its connection managers.
 	inboundStats, outboundStats httpStats
 
@@ -91,6 +98,12 @@ func (m *Mesh) Apply(snap model.Snapshot, proxies []*model.Proxy) {
 	m.dateRules()
 	for _, p := range m.proxies {
 		if !p.gone {
+			p.guard()
+			p.identify()
+		}
+	}
+	for _, p := range m.proxies {
+		if !p.gone {
 			p.update()
 			p.prepare()
 		}
@@ -140,6 +153,7 @@ func (m *Mesh) forgetRoutes() {
 	m.matchers = map[*model.HTTPMatch]*match.Matcher{}
 	for _, p := range m.proxies {
 		p.routes, p.tcp = few[messageID, *resolved]{}, map[uint32]*resolved{}
+		p.passages = few[passageKey, *passage]{}
 	}
 }
 
@@ -172,6 +186,9 @@ func (p *proxy) inbound(port uint32) *resolved {
 	r := &resolved{
 		name: "default", operation: fmt.Sprintf("%s:%d/*", in.Host, in.Port), total: 1,
 		retry: resetBeforeRequest,
+	}
+	if in.Protocol == model.GRPC {
+		r.retry = nil
 	}
 	r.choices = append(r.own[:0], choice{weight: 1, name: c.name, cluster: c})
 	p.inbounds.put(port, r)

@@ -9,6 +9,7 @@ import (
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/model/match"
+	"github.com/squallmesh/squall/mesh/policy/authz"
 )
 
 // Gap is something of a snapshot that the model lacks.
@@ -39,9 +40,10 @@ func Unmodelled(s model.Snapshot) []Gap {
 	for _, svc := range s.Services.All() {
 		for _, p := range svc.Ports {
 			g.when(svc.Resolution != model.Static, p.Pos, "a service without endpoints of its own")
+			g.when(p.Protocol == model.HTTPS || p.Protocol == model.TLS, p.Pos, "a port of %s", p.Protocol)
 		}
 	}
-	g.called(s)
+	g.authorizations(s)
 	return g.list
 }
 
@@ -85,7 +87,7 @@ func (g *gaps) route(h *model.HTTPRoute) {
 		_, err := match.New(m)
 		g.when(err != nil, m.Pos, "a match that cannot be read (%v)", err)
 		for _, n := range slices.Concat(m.Headers, m.WithoutHeaders) {
-			g.when(strings.HasPrefix(n.Name, "@"), m.Pos, "a match on a claim (%s)", n.Name)
+			g.when(strings.HasPrefix(n.Name, "@") && model.ClaimPath(n.Name) == nil, m.Pos, "a match on %s", n.Name)
 			g.when(isTraced(n.Name), m.Pos, "a match on the header %s", n.Name)
 		}
 	}
@@ -97,9 +99,6 @@ func (g *gaps) route(h *model.HTTPRoute) {
 		for _, word := range unknownConditions(r.RetryOn) {
 			g.when(true, cmp.Or(r.Pos, h.Pos), "the condition %s of retryOn", word)
 		}
-	}
-	if f := h.Fault; f != nil && f.Abort != nil {
-		g.when(f.Abort.GRPCStatus != nil, f.Pos, "an abort with a gRPC status")
 	}
 	g.headers(h.Pos, h.Headers)
 	for _, d := range h.Destinations {
@@ -128,10 +127,10 @@ func (g *gaps) policy(p *model.TrafficPolicy) {
 		g.policy(port.Policy)
 	}
 	if t := p.TLS; t != nil {
-		g.when(t.Mode != model.TLSDisable, cmp.Or(t.Pos, p.Pos), "TLS between proxies")
+		g.when(t.Mode != model.TLSDisable && t.Mode != model.TLSIstio, cmp.Or(t.Pos, p.Pos), "TLS (%s) to others than sidecars", t.Mode)
 	}
 	if x := p.Pool; x != nil {
-		g.when(x.UseClientProtocol || x.H2Upgrade == "UPGRADE" || x.MaxConcurrentStreams > 0, p.Pos, "HTTP/2 between proxies")
+		g.when(x.UseClientProtocol, p.Pos, "useClientProtocol")
 		g.when(x.MaxConnectionDuration > 0, p.Pos, "maxConnectionDuration")
 		g.when(x.IdleTimeout > 0 || x.TCPIdleTimeout > 0, p.Pos, "idleTimeout")
 		g.when(x.Keepalive != nil, p.Pos, "tcpKeepalive")
@@ -148,27 +147,25 @@ func (g *gaps) policy(p *model.TrafficPolicy) {
 	}
 }
 
-// called finds routes to ports that speak HTTP/2 or TLS.
-func (g *gaps) called(s model.Snapshot) {
-	check := func(host string, port uint32, pos diag.Pos) {
-		svc := s.Services.At(host)
-		if svc == nil {
-			return
-		}
-		if port == 0 && len(svc.Ports) == 1 {
-			port = svc.Ports[0].Number
-		}
-		if p, ok := svc.Port(port); ok {
-			g.when(p.Protocol.IsHTTP2() || p.Protocol == model.HTTPS || p.Protocol == model.TLS, pos, "%s, which a route leads to,", p.Protocol)
+// unseen are headers that a message of the model does not have.
+func isUnseen(name string) bool { return isTraced(name) || strings.EqualFold(name, forwardedCertificate) }
+
+// authorizations finds policies that ask for what callers have on a machine, and not in the model.
+func (g *gaps) authorizations(s model.Snapshot) {
+	for _, p := range s.AuthorizationPolicies.All() {
+		g.when(authz.AsksAddresses([]*model.AuthorizationPolicy{p}), p.Pos, "a policy that asks for addresses")
+		for _, r := range p.Rules {
+			for _, c := range r.When {
+				name, argument, _ := strings.Cut(strings.TrimSuffix(c.Key, "]"), "[")
+				g.when(name == "request.headers" && isUnseen(argument), r.Pos, "a policy that asks for the header %s", argument)
+				g.when(name == "connection.sni", r.Pos, "a policy that asks for connection.sni")
+			}
 		}
 	}
-	for _, v := range s.VirtualServices.All() {
-		for _, h := range v.HTTP {
-			for _, d := range h.Destinations {
-				check(d.Host, d.Port, cmp.Or(d.Pos, h.Pos))
-			}
-			for _, m := range h.Mirrors {
-				check(m.Host, m.Port, cmp.Or(m.Pos, h.Pos))
+	for _, a := range s.RequestAuthentications.All() {
+		for _, r := range a.Rules {
+			for _, h := range r.FromHeaders {
+				g.when(isUnseen(h.Name), r.Pos, "a token in the header %s", h.Name)
 			}
 		}
 	}

@@ -20,15 +20,20 @@ const (
 	onConnectFailure
 	onRetriable4xx
 	onStatusCodes
-	onNothingHere // conditions of gRPC and HTTP/2, which never hold for HTTP/1
+	onCancelled
+	onDeadlineExceeded
+	onInternal
+	onResourceExhausted
+	onUnavailable
+	onNothingHere // a condition of HTTP/2 that no upstream of the model fulfils
 )
 
 // conditions by Envoy's names.
 var conditions = map[string]condition{
 	"5xx": on5xx, "gateway-error": onGatewayError, "reset": onReset, "reset-before-request": onResetBeforeRequest,
 	"connect-failure": onConnectFailure, "retriable-4xx": onRetriable4xx, "retriable-status-codes": onStatusCodes,
-	"refused-stream": onNothingHere, "cancelled": onNothingHere, "deadline-exceeded": onNothingHere, "internal": onNothingHere,
-	"resource-exhausted": onNothingHere, "unavailable": onNothingHere,
+	"refused-stream": onNothingHere, "cancelled": onCancelled, "deadline-exceeded": onDeadlineExceeded, "internal": onInternal,
+	"resource-exhausted": onResourceExhausted, "unavailable": onUnavailable,
 }
 
 // retryPolicy says which failed attempts are made again.
@@ -116,9 +121,15 @@ func (r *retryPolicy) byStatus(a *Answer) bool {
 		return false
 	}
 	s := a.Status
+	if a.grpc != 0 && r.on&a.grpc != 0 {
+		return true
+	}
 	return r.on&on5xx != 0 && s >= 500 || r.on&onGatewayError != 0 && s >= 502 && s <= 504 ||
 		r.on&onRetriable4xx != 0 && s == 409 || r.on&onStatusCodes != 0 && slices.Contains(r.codes, s)
 }
+
+// ofGRPC are the conditions that gRPC statuses fulfil.
+var ofGRPC = map[int]condition{1: onCancelled, 4: onDeadlineExceeded, 8: onResourceExhausted, 13: onInternal, 14: onUnavailable}
 
 // byReset tells whether an attempt that ended without an answer is made again.
 func (r *retryPolicy) byReset(why failure) bool {

@@ -109,7 +109,7 @@ func (p *proxy) byRule(
 				continue
 			}
 			said = true
-			if p.mesh.matcher(hm).Matches(x) {
+			if p.mesh.matcher(hm).Matches(x) && claimsMatch(hm, p.mesh.message(id).Claims) {
 				to, leased := at(h)
 				return p.compile(h, hm, id, to, leased), true
 			}
@@ -123,7 +123,7 @@ func (m *Mesh) matcher(hm *model.HTTPMatch) *match.Matcher {
 	out := m.matchers[hm]
 	if out == nil {
 		var err error
-		if out, err = match.New(hm); err != nil {
+		if out, err = match.New(withoutClaims(hm)); err != nil {
 			panic(err)
 		}
 		m.matchers[hm] = out
@@ -279,6 +279,7 @@ func (m *Mesh) portOf(host string, port, called uint32) uint32 {
 // rewritten is the message that goes on to a destination, and the path before if it is another now.
 func (m *Mesh) rewritten(h *model.HTTPRoute, hm *model.HTTPMatch, d *model.Destination, id messageID) (messageID, string) {
 	x := *m.message(id)
+	x.Claims = nil
 	before := x.Path
 	authority := authoritySet(h.Headers)
 	if a := authoritySet(d.Headers); a != "" {

@@ -68,6 +68,8 @@ type stream struct {
 	retrying, waiting       bool
 	started, broken, hashed bool
 	filterDelayed           bool
+	mutual, secured         bool // the caller's connection is mTLS, and that of the last attempt
+	http2                   bool // the caller's connection
 	filter                  uint8
 	flags                   responseFlags
 	details                 string
@@ -118,7 +120,7 @@ func (m *Mesh) start(s *stream) {
 	case s.over:
 		let(&m.streams, s)
 		return
-	case p.down:
+	case p.down, s.inbound && !p.takes(s.mutual, s.port):
 		s.broken = true
 		m.end(s, 0)
 		return
@@ -128,12 +130,11 @@ func (m *Mesh) start(s *stream) {
 		m.startTCP(s)
 		return
 	}
-	if s.inbound {
-		s.resolved = p.inbound(s.port)
-	} else {
-		s.resolved = p.resolve(s.message)
-	}
 	s.http().total++
+	if !m.admit(s) {
+		return
+	}
+	s.resolved = p.routeOf(s)
 	r := s.resolved
 	if r == nil {
 		s.flags |= flagNR
@@ -145,6 +146,14 @@ func (m *Mesh) start(s *stream) {
 		s.cluster = s.choice.cluster
 	}
 	m.injectFaults(s)
+}
+
+// routeOf finds what a proxy does with a stream.
+func (p *proxy) routeOf(s *stream) *resolved {
+	if s.inbound {
+		return p.inbound(s.port)
+	}
+	return p.resolve(s.message)
 }
 
 // route is the router: what follows the other filters.
@@ -229,7 +238,8 @@ func (m *Mesh) send(s *stream, h *host) {
 	link := m.link(s.proxy, h.target)
 	c := m.newStream(h.target, s.root, s.sent)
 	c.inbound, c.parent, c.parentSpan, c.attempt, c.tcp = true, s, s.span, s.attempts, s.tcp
-	c.port = h.port
+	c.port, c.mutual, c.http2 = h.port, s.conn.mutual, s.conn.http2
+	s.secured = s.conn.mutual
 	c.remotePort = s.conn.port
 	s.refs++
 	s.child = c
@@ -411,6 +421,7 @@ func (m *Mesh) leaveChild(s *stream) {
 // localReply ends a stream with an answer of the proxy's own.
 func (m *Mesh) localReply(s *stream, id AnswerID, details string) {
 	s.details = details
+	id = m.forGRPC(s, id)
 	s.broken = s.tcp // there is nothing to answer with
 	m.finish(s, id)
 }

@@ -3,6 +3,10 @@ package sim
 // startTCP takes a connection on its way: to one of the destinations of its port, each time over a connection of its own.
 func (m *Mesh) startTCP(s *stream) {
 	p := s.proxy
+	if !m.admitTCP(s) {
+		m.localReply(s, NoAnswer, "")
+		return
+	}
 	if s.inbound {
 		s.resolved = p.inbound(s.port)
 	} else {

@@ -324,7 +324,7 @@ func (e *engine) script(s *spec.Script) *happening {
 		if o.End == "answer" {
 			end = sim.Answers
 		}
-		own.rule.Outcomes = append(own.rule.Outcomes, sim.Outcome{Status: o.Status, Header: o.Header, Body: o.Body, Delay: o.Delay.D(), End: end})
+		own.rule.Outcomes = append(own.rule.Outcomes, sim.Outcome{Status: o.Status, GRPCStatus: o.GRPCStatus, Header: o.Header, Body: o.Body, Delay: o.Delay.D(), End: end})
 	}
 	return &happening{
 		begin: func(done func()) {

@@ -184,16 +184,21 @@ func (w *written) answer() *sim.Answer {
 }
 
 // backendAnswer is what the backend of a workload answers.
-func backendAnswer(w *workload) func(*sim.Message, int, *sim.Outcome) sim.Answer {
+func backendAnswer(w *workload) func(sim.Asked) sim.Answer {
 	version := w.env["SERVICE_VERSION"]
-	return func(x *sim.Message, attempt int, o *sim.Outcome) sim.Answer {
+	ports := backendPorts()
+	return func(q sim.Asked) sim.Answer {
+		x, o := q.Message, q.Outcome
 		h := http.Header{}
 		h.Set("X-Backend", w.Owner)
 		h.Set("X-Backend-Pod", w.Name)
 		h.Set("X-Backend-Version", version)
-		h.Set("X-Backend-Attempt", strconv.Itoa(attempt))
+		h.Set("X-Backend-Attempt", strconv.Itoa(q.Attempt))
 		for name, v := range o.Header {
 			h.Set(name, v)
+		}
+		if ports[q.Port] == backend.GRPC {
+			return grpcAnswer(x, o, h)
 		}
 		a := sim.Answer{Status: o.Status, Body: o.Body}
 		if a.Status == 0 {
@@ -201,8 +206,8 @@ func backendAnswer(w *workload) func(*sim.Message, int, *sim.Outcome) sim.Answer
 		}
 		if a.Body == "" {
 			seen, err := json.Marshal(backend.Seen{
-				Backend: w.Owner, Version: version, Port: backend.HTTP, Protocol: "HTTP/1.1", Method: x.Method, Host: x.Authority, Path: x.Path,
-				Attempt: attempt, Header: canonical(x.Headers), BodySize: len(x.Body),
+				Backend: w.Owner, Version: version, Port: ports[q.Port], Protocol: q.Protocol, Method: x.Method, Host: x.Authority, Path: x.Path,
+				Attempt: q.Attempt, Header: canonical(x.Headers), BodySize: len(x.Body),
 			})
 			if err != nil {
 				a.Status = http.StatusInternalServerError

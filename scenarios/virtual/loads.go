@@ -87,6 +87,10 @@ func (e *engine) makeLoad(l spec.Load) error {
 		},
 		Done: func(v sim.Visit) { e.take(out, v) },
 	}
+	if l.Request.GRPC != "" {
+		x.HTTP2 = true
+		callOf(&x.Message, l.Request.GRPC)
+	}
 	if x.Timeout == 0 {
 		x.Timeout = loadgen.DefaultTimeout
 	}
@@ -204,6 +208,9 @@ func (e *engine) take(l *load, v sim.Visit) {
 		a := e.mesh.Answer(v.Answer)
 		res.Status, res.Bytes = a.Status, int64(len(a.Body))
 		res.Value = l.value(v.Answer, a)
+		if l.spec.Request.GRPC != "" {
+			endGRPC(a, &res, l.spec.Value != nil)
+		}
 		for _, name := range l.keep {
 			if h := a.Header(name); h != "" {
 				if res.Header == nil {

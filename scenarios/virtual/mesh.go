@@ -27,7 +27,7 @@ func (e *engine) assemble(files []config.File, settings *model.Mesh, o sim.Optio
 	}
 	e.docs = config.Set{}.With(docs...)
 	e.place = newPlaces(e.docs, settings)
-	e.snap = model.Snapshot{Mesh: settings}
+	e.snap = model.Snapshot{Mesh: settings, Trust: &model.Trust{}}
 	e.mesh = sim.New(o)
 	if err := e.apply(); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/squallmesh/squall/bookinfo/backend"
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
@@ -124,10 +125,6 @@ func (r *refusal) loads() {
 			r.at(at+".tls", "TLS")
 			continue
 		}
-		if q.GRPC != "" {
-			r.at(at+".grpc", "a gRPC call")
-			continue
-		}
 		if q.TCP != "" {
 			if q.From != "" {
 				r.at(at+".tcp", "TCP from a workload")
@@ -154,8 +151,6 @@ func (r *refusal) loads() {
 func (r *refusal) item(at string, item spec.Item) {
 	if f := item.Fault; f != nil {
 		switch kind, n := f.NetworkKind(); {
-		case f.Abort != nil && f.Abort.GRPCStatus != nil:
-			r.at(at+".fault.abort.grpcStatus", "a gRPC status")
 		case f.DNS != "":
 			r.at(at+".fault.dns", "a failing name server")
 		case f.Pause != nil && f.Pause.Target != "" && f.Pause.Target != "app":
@@ -167,14 +162,20 @@ func (r *refusal) item(at string, item spec.Item) {
 	if s := item.Script; s != nil {
 		r.match(at+".script", s.Match)
 		for i, o := range s.Outcomes {
-			if o.GRPCStatus > 0 {
-				r.at(fmt.Sprintf("%s.script.outcomes[%d].grpcStatus", at, i), "a gRPC status")
+			if breaks := o.End == "reset" || o.End == "close"; breaks && r.http2(s.Port) {
+				r.at(fmt.Sprintf("%s.script.outcomes[%d].end", at, i), "%s over HTTP/2", o.End)
 			}
 		}
 	}
 	if h := item.Hold; h != nil {
 		r.match(at+".hold", h.Match)
 	}
+}
+
+// http2 tells whether a script for a port of the backend may meet requests over HTTP/2.
+func (r *refusal) http2(port string) bool {
+	return port == backend.HTTP2 || port == backend.GRPC ||
+		port == "" && slices.ContainsFunc(r.file.Spec.Load, func(l spec.Load) bool { return l.Request.GRPC != "" })
 }
 
 func (r *refusal) match(at string, m spec.Match) {
@@ -185,11 +186,8 @@ func (r *refusal) match(at string, m spec.Match) {
 	}
 }
 
-// unsized finds queries of metrics that are made of the sizes of headers, unnamed those of labels that certificates fill.
-var (
-	unsized = regexp.MustCompile(`istio_(request|response)_bytes`)
-	unnamed = regexp.MustCompile(`\w*_principal|connection_security_policy`)
-)
+// unsized finds queries of metrics that are made of the sizes of headers.
+var unsized = regexp.MustCompile(`istio_(request|response)_bytes`)
 
 func (r *refusal) check(at string, c spec.Check) {
 	if k := c.Counter; k != nil {
@@ -202,13 +200,13 @@ func (r *refusal) check(at string, c spec.Check) {
 	if found := unsized.FindString(c.PromQL); found != "" {
 		r.at(at+".promql", "the metric %s, in which headers count,", found)
 	}
-	if found := unnamed.FindString(c.PromQL); found != "" {
-		r.at(at+".promql", "the label %s", found)
-	}
 }
 
 // kinds of documents that the simulator models, as far as sim.Unmodelled does not say otherwise.
-var kinds = []string{"Deployment", "DestinationRule", "Gateway", "Namespace", "Service", "ServiceAccount", "VirtualService"}
+var kinds = []string{
+	"AuthorizationPolicy", "Deployment", "DestinationRule", "Gateway", "Namespace", "PeerAuthentication", "RequestAuthentication", "Service",
+	"ServiceAccount", "VirtualService",
+}
 
 // rules looks at the rules that are there from the start, and at those of each apply.
 func (r *refusal) rules() {
@@ -233,7 +231,7 @@ func (r *refusal) snapshot(files []config.File) {
 		}
 	}
 	settings := settingsOf(r.file)
-	snap, problems := config.Build(set, model.Snapshot{Mesh: settings}, newPlaces(set, settings).models())
+	snap, problems := config.Build(set, model.Snapshot{Mesh: settings, Trust: &model.Trust{}}, newPlaces(set, settings).models())
 	if problems.HasErrors() {
 		return
 	}

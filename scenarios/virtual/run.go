@@ -37,6 +37,8 @@ type Options struct {
 	Progress io.Writer
 	// Times of what no scenario sets; nil takes sim.DefaultTimes.
 	Times *sim.Times
+	// Today is the day on which tokens of end users are judged, whose times are not virtual. The zero time finds none expired.
+	Today time.Time
 	// Budget of events; 0 takes DefaultBudget.
 	Budget uint64
 }
@@ -176,7 +178,7 @@ func (e *engine) build() error {
 		budget = DefaultBudget
 	}
 	err := e.assemble(slices.Concat(e.opts.App.Manifests, e.file.Rules), settingsOf(e.file), sim.Options{
-		Seed: e.opts.Seed, Budget: budget, Times: e.opts.Times, Epoch: start.Add(-e.origin),
+		Seed: e.opts.Seed, Budget: budget, Times: e.opts.Times, Today: e.opts.Today, Epoch: start.Add(-e.origin),
 		Hop: func(h *telemetry.Hop) {
 			h.Time, h.Duration, h.UpstreamTime = h.Time.Truncate(record.Precision), h.Duration.Truncate(record.Precision), h.UpstreamTime.Truncate(record.Precision)
 			e.run.Hops = append(e.run.Hops, *h)
