@@ -19,7 +19,7 @@ import (
 )
 
 // exactly are the scenarios in which all but what chance lists is the same whenever they run.
-var exactly = []string{"breakers", "retries", "retry-timeouts", "retry-budget", "ejection", "panic", "load-balancing", "locality", "mirroring"}
+var exactly = []string{"breakers", "retries", "retry-timeouts", "retry-budget", "ejection", "panic", "load-balancing", "locality", "mirroring", "grpc", "authorization", "jwt"}
 
 // chance has the phases in which proxies draw what happens, with what they draw.
 var chance = map[string]string{

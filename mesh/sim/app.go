@@ -325,7 +325,7 @@ func (m *Mesh) taskEnded(t *task) {
 	if s := t.stream; s.work == t && !s.over {
 		s.work = nil
 		if t.broken {
-			m.upstreamReset(s, connectionTermination)
+			m.upstreamReset(s)
 		} else {
 			m.answered(s, t.answer)
 		}

@@ -306,13 +306,13 @@ func (m *Mesh) connReset(x *conn) {
 		return
 	}
 	if !x.http2 {
-		m.upstreamReset(x.stream, connectionTermination)
+		m.upstreamReset(x.stream)
 		return
 	}
 	x.last = true // what the end of the first streams leads to must not bring more
 	x.unready()
 	for len(x.many) > 0 {
-		m.upstreamReset(x.many[0], connectionTermination)
+		m.upstreamReset(x.many[0])
 	}
 }
 

@@ -48,8 +48,8 @@ const (
 var counterNames = [counters]string{
 	cxTotal: "upstream_cx_total", cxConnectFail: "upstream_cx_connect_fail", cxOverflow: "upstream_cx_overflow",
 	sslFailVerifySAN: "ssl.fail_verify_san",
-	cxNoneHealthy: "upstream_cx_none_healthy",
-	rqTotal:       "upstream_rq_total", rqCompleted: "upstream_rq_completed",
+	cxNoneHealthy:    "upstream_cx_none_healthy",
+	rqTotal:          "upstream_rq_total", rqCompleted: "upstream_rq_completed",
 	rqPendingTotal: "upstream_rq_pending_total", rqPendingOverflow: "upstream_rq_pending_overflow",
 	rqPendingFailureEject: "upstream_rq_pending_failure_eject", rqActiveOverflow: "upstream_rq_active_overflow",
 	rqCancelled: "upstream_rq_cancelled",

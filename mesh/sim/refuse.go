@@ -148,7 +148,9 @@ func (g *gaps) policy(p *model.TrafficPolicy) {
 }
 
 // unseen are headers that a message of the model does not have.
-func isUnseen(name string) bool { return isTraced(name) || strings.EqualFold(name, forwardedCertificate) }
+func isUnseen(name string) bool {
+	return isTraced(name) || strings.EqualFold(name, forwardedCertificate)
+}
 
 // authorizations finds policies that ask for what callers have on a machine, and not in the model.
 func (g *gaps) authorizations(s model.Snapshot) {

@@ -284,7 +284,8 @@ func (m *Mesh) answered(s *stream, id AnswerID) {
 }
 
 // upstreamReset is when an attempt's connection broke before its answer.
-func (m *Mesh) upstreamReset(s *stream, why failure) {
+func (m *Mesh) upstreamReset(s *stream) {
+	const why = connectionTermination
 	m.cancelTry(s)
 	s.cluster.sawStatus(s.host, 503)
 	v := s.decide(s.policy().byReset(why))
@@ -476,7 +477,7 @@ func (m *Mesh) streamEnded(s *stream) bool {
 		if p := s.parent; p.child == s && !p.over {
 			p.child = nil
 			if s.broken {
-				m.upstreamReset(p, connectionTermination)
+				m.upstreamReset(p)
 			} else {
 				m.answered(p, s.answer)
 			}

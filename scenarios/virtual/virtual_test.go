@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,11 +61,14 @@ func app(t *testing.T, f *spec.File, dir fs.FS) *config.App {
 	return a
 }
 
+// today is after the expired tokens of the catalogue have expired.
+var today = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+
 func run(t *testing.T, f *spec.File, a *config.App, seed uint64) (*record.Run, []byte) {
 	t.Helper()
 	require.Empty(t, virtual.Refused(f, a).Text())
 	var file bytes.Buffer
-	r, err := virtual.Run(t.Context(), virtual.Options{App: a, Seed: seed, Dir: t.TempDir(), Record: &file}, f)
+	r, err := virtual.Run(t.Context(), virtual.Options{App: a, Seed: seed, Dir: t.TempDir(), Record: &file, Today: today}, f)
 	require.NoError(t, err)
 	assert.Judge(r, f.Where)
 	return r, file.Bytes()
@@ -76,7 +80,7 @@ func TestCatalogue(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, folders)
 	var simulated atomic.Int32
-	t.Cleanup(func() { require.GreaterOrEqual(t, simulated.Load(), int32(30), "more is refused than was") })
+	t.Cleanup(func() { require.GreaterOrEqual(t, simulated.Load(), int32(37), "more is refused than was") })
 	for _, path := range folders {
 		name := filepath.Base(filepath.Dir(path))
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +102,7 @@ func TestCatalogue(t *testing.T) {
 
 // TestRepeats: the record of a run is the same, byte for byte, for the same seed, on any number of processors, and another for another seed.
 func TestRepeats(t *testing.T) {
-	for _, name := range []string{"retry-storm", "fault-delay", "ejection", "workload-faults", "load-balancing"} {
+	for _, name := range []string{"retry-storm", "fault-delay", "ejection", "workload-faults", "load-balancing", "grpc", "mtls", "jwt"} {
 		f, a := catalogue(t, name)
 		_, want := run(t, f, a, 7)
 		for _, n := range []int{1, 2, 8} {
@@ -132,8 +136,16 @@ func TestRefused(t *testing.T) {
 			"  load: [{name: l, rate: 10/s, duration: 1s, request: {path: /, headers: {x-envoy-retry-on: 5xx}}}]\n",
 		"a path that Envoy would normalise (/a/../b) is not simulated": head + "  app: backend\n" + check +
 			"  load: [{name: l, rate: 10/s, duration: 1s, request: {path: /a/../b}}]\n",
-		"HTTP/2 between proxies is not simulated": head + "  app: backend\n" + load + check + rules(
-			"{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: b}, spec: {host: backend, trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}}}"),
+		"useClientProtocol is not simulated": head + "  app: backend\n" + load + check + rules(
+			"{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: b}, spec: {host: backend, trafficPolicy: {connectionPool: {http: {useClientProtocol: true}}}}}"),
+		"TLS (SIMPLE) to others than sidecars is not simulated": head + "  app: backend\n" + load + check + rules(
+			"{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: b}, spec: {host: backend, trafficPolicy: {tls: {mode: SIMPLE}}}}"),
+		"a policy that asks for addresses is not simulated": head + "  app: backend\n" + load + check + rules(
+			"{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: b}, spec: {rules: [{from: [{source: {ipBlocks: [198.18.0.0/15]}}]}]}}"),
+		"a policy that asks for the header x-request-id is not simulated": head + "  app: backend\n" + load + check + rules(
+			"{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: b}, spec: {rules: [{when: [{key: \"request.headers[x-request-id]\", values: [a]}]}]}}"),
+		"reset over HTTP/2 is not simulated": head + "  app: backend\n" + load + check +
+			"  timeline: [{at: 0s, script: {port: grpc, outcomes: [{end: reset}]}}]\n",
 		"retryRemoteLocalities is not simulated": head + "  app: backend\n" + load + check + rules(
 			"{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: b}, spec: {hosts: [backend], http: [{route: [{destination: {host: backend, port: {number: 8080}}}], retries: {attempts: 1, retryRemoteLocalities: true}}]}}"),
 	} {

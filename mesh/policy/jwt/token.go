@@ -105,7 +105,7 @@ func (t token) signed(p *parsed, jwks string) string {
 	if err := json.Unmarshal([]byte(jwks), &set); err != nil {
 		return noKey // the reader of rules has found it
 	}
-	signed, err := jose.ParseSigned(t.text, algorithms)
+	signed, err := jose.ParseSignedCompact(t.text, algorithms)
 	if err != nil {
 		return badFormat
 	}
