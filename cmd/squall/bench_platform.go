@@ -27,7 +27,7 @@ func (b *bench) platforms(ctx context.Context) error {
 	inside := *b.env
 	var out bytes.Buffer
 	inside.stdout = &out
-	if err := enterPods(ctx, &inside, []string{"bench", "--only", "platform", "--envoy", b.binary.Path}, nil); err != nil {
+	if err := enterPods(ctx, &inside, nil, inside.self, "bench", "--only", "platform", "--envoy", b.binary.Path); err != nil {
 		return err
 	}
 	for lines := json.NewDecoder(&out); lines.More(); {

@@ -75,7 +75,7 @@ func tryPods(ctx context.Context, env *environment) error {
 	inside := *env
 	var words bytes.Buffer
 	inside.stderr = &words
-	err := enterPods(ctx, &inside, []string{"pod-check"}, nil)
+	err := enterPods(ctx, &inside, nil, env.self, "pod-check")
 	if said := strings.TrimPrefix(strings.TrimSpace(words.String()), "squall: "); err != nil && said != "" {
 		return errors.New(said)
 	}

@@ -53,6 +53,11 @@ func TestPlatforms(t *testing.T) {
 		platform.Loopback: func(*testing.T) platform.Platform {
 			return local.Platform{Options: local.Options{Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env)}}
 		},
+		platform.Pods: func(*testing.T) platform.Platform {
+			return local.Platform{Options: local.Options{
+				Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env), Form: platform.Pods,
+			}}
+		},
 		platform.Docker: func(t *testing.T) platform.Platform {
 			t.Helper()
 			if err := docker.Check(t.Context()); err != nil {
@@ -76,9 +81,13 @@ func TestPlatforms(t *testing.T) {
 			return p
 		},
 	}
-	for _, form := range []platform.Form{platform.Loopback, platform.Docker, platform.Kind} {
+	for _, form := range []platform.Form{platform.Loopback, platform.Pods, platform.Docker, platform.Kind} {
 		t.Run(string(form), func(t *testing.T) {
-			if form != platform.Loopback && !slices.Contains(wanted, string(form)) {
+			switch {
+			case form == platform.Pods && env.outside == nil:
+				insidePods(t, env)
+				return
+			case (form == platform.Docker || form == platform.Kind) && !slices.Contains(wanted, string(form)):
 				t.Skipf("make test-platforms tries %s too", form)
 			}
 			starting, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -112,6 +121,21 @@ func TestPlatforms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// insidePods runs this test once more, inside of namespaces, where labs of pods are.
+func insidePods(t *testing.T, env *environment) {
+	t.Helper()
+	if err := tryPods(t.Context(), env); err != nil {
+		t.Skipf("no pods on this machine: %v", err)
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	var out bytes.Buffer
+	inside := *env
+	inside.stdout, inside.stderr = &out, &out
+	require.NoError(t, enterPods(t.Context(), &inside, nil, self, "-test.run=^TestPlatforms$/^pods$", "-test.count=1"), "%s", &out)
+	require.NotContains(t, out.String(), "no tests to run")
 }
 
 // injected brings Bookinfo up as Istio's users have it: plain manifests, applied with kubectl into a labelled namespace. A pod that came while

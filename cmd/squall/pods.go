@@ -76,7 +76,7 @@ func onPlatform(ctx context.Context, env *environment, name string, files []stri
 		return invalid(fmt.Errorf("--platform %s: there are auto, loopback, pods, docker and kind", name))
 	}
 	if env.outside == nil {
-		return enterPods(ctx, env, env.args, files)
+		return enterPods(ctx, env, files, slices.Concat([]string{env.self}, env.args)...)
 	}
 	if err := netns.Check(); err != nil {
 		return broken(&netns.RefusedError{Err: err})
@@ -84,8 +84,8 @@ func onPlatform(ctx context.Context, env *environment, name string, files []stri
 	return f(platform.Pods)
 }
 
-// enterPods runs a command line of this program inside of namespaces, and gives its exit code as an error.
-func enterPods(ctx context.Context, env *environment, args, files []string) (err error) {
+// enterPods runs a command inside of namespaces, and gives its exit code as an error.
+func enterPods(ctx context.Context, env *environment, files []string, command ...string) (err error) {
 	owner, dir, err := newOwner(env)
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func enterPods(ctx context.Context, env *environment, args, files []string) (err
 	signals, done := signalsOf(ctx)
 	defer done()
 	code, err := netns.Enter(netns.Entry{
-		Init:  slices.Concat([]string{env.self, "pod-init", env.self}, args),
+		Init:  slices.Concat([]string{env.self, "pod-init"}, command),
 		Env:   append(slices.Clone(env.environ), fmt.Sprintf("%s=%d:%d:%s", insideVariable, os.Getpid(), os.Getuid(), dir)),
 		Stdin: env.stdin, Stdout: env.stdout, Stderr: env.stderr, Signals: signals,
 	})
