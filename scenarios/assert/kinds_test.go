@@ -74,6 +74,11 @@ func span(trace, id, parent, service string) telemetry.Span {
 	return telemetry.Span{TraceID: trace, ID: id, ParentID: parent, LocalEndpoint: &telemetry.Endpoint{ServiceName: service}}
 }
 
+// ends makes a request last until a time.
+func ends(n int, at time.Duration) func(*record.Run) {
+	return func(r *record.Run) { r.Results[n].End = start.Add(at) }
+}
+
 // counters sets what the gateway counted at the edges of the whole run.
 func counters(begin, end map[string]uint64) func(*record.Run) {
 	return func(r *record.Run) { r.Counters["all"] = map[string]record.Window{"gw": {Begin: begin, End: end}} }
@@ -204,6 +209,17 @@ func TestKinds(t *testing.T) {
 			{"nobody called, a share", `{requests: {from: a, to: c}, share: "0%"}`, nil, open, ""},
 			{"nobody called, a share and a count", `{requests: {from: a, to: c}, share: "100%", count: "== 0"}`, nil, open, ""},
 			{"nobody of that name", `{requests: {from: a, to: sea}, count: "== 0"}`, nil, open, ""},
+			{"one was under way as the phase began", `{phase: mid, requests: {from: a, to: b}, count: "== 21"}`, ends(39, 4001*time.Millisecond), open, "1 were under way as the phase began and 0 as it ended"},
+			{"but not two", `{phase: mid, requests: {from: a, to: b}, count: "== 22"}`, ends(39, 4001*time.Millisecond), fail, ""},
+			{"one was under way as it ended", `{phase: mid, requests: {from: a, to: b}, count: "< 20"}`, ends(59, 6001*time.Millisecond), open, "0 were under way as the phase began and 1 as it ended"},
+			{"two were due while what begins the phase took effect", `{phase: mid, requests: {from: a, to: b}, count: "== 20"}`, func(r *record.Run) {
+				r.Scenario.Spec.Timeline = []spec.Item{{Name: "mid", At: spec.Duration(4 * time.Second)}}
+				r.Phases[1].From = 4150 * time.Millisecond
+			}, open, "2 were under way"},
+			{"those at the edge are of another kind", `{phase: mid, requests: {from: a, to: b, status: 200}, count: "== 21"}`, func(r *record.Run) {
+				ends(39, 4001*time.Millisecond)(r)
+				r.Hops[39*3+2].Status = 503
+			}, fail, ""},
 			{"no logs", `{requests: {from: a, to: b}, count: "== 0"}`, noHops, open, ""},
 			{"no load", `{phase: quiet, requests: {from: a, to: b}, count: "== 0"}`, nil, open, ""},
 		},

@@ -13,13 +13,14 @@ import (
 func requests(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	q := c.Requests
 	hops := r.HopsWithin(p)
+	isCall := func(h telemetry.Hop) bool { return h.Direction != telemetry.Inbound && fromTo(r, q, h) }
+	matches := func(h telemetry.Hop) bool { return isCall(h) && fits(r, q, h) }
 	matching, calls := 0, 0
 	for _, h := range hops {
-		if h.Direction == telemetry.Inbound || !fromTo(r, q, h) {
-			continue
+		if isCall(h) {
+			calls++
 		}
-		calls++
-		if fits(r, q, h) {
+		if matches(h) {
 			matching++
 		}
 	}
@@ -36,7 +37,12 @@ func requests(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 		out = append(out, compare("share of "+describe(q, who), *c.Share, part(*c.Share, matching, calls), calls))
 	}
 	if c.Count != nil {
-		out = append(out, compare("number of "+describe(q, who), *c.Count, float64(matching), calls))
+		o := compare("number of "+describe(q, who), *c.Count, float64(matching), calls)
+		if o.verdict == record.Fail {
+			before, after := atEdges(r, p, matches)
+			o = onTheEdge(o, p, before, after, func(more int) bool { return c.Count.Holds(float64(matching + more)) })
+		}
+		out = append(out, o)
 	}
 	return join(out)
 }
