@@ -18,6 +18,7 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/policy/ratelimit"
 	"github.com/squallmesh/squall/mesh/tunnel"
 	"github.com/squallmesh/squall/mesh/xds/serve"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	XDS, API net.Listener
 	// Identity gives workloads their certificates; nil is a mesh without identities, whose calls are plain text.
 	Identity *Identity
+	// Quotas counts requests against the global limits of QuotaPolicies; nil counts in this process's memory, from zero after each start.
+	Quotas ratelimit.Store
 	// Mesh-wide settings; nil takes model.DefaultMesh.
 	Mesh *model.Mesh
 	// Log takes what happens; nil discards.
@@ -46,6 +49,7 @@ type Options struct {
 type Mesh struct {
 	opts   Options
 	server *serve.Server
+	quotas *ratelimit.Server
 
 	// mu guards the rest, and lets one change happen at a time.
 	mu        sync.Mutex
@@ -76,13 +80,18 @@ func New(o Options) *Mesh {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Quotas == nil {
+		o.Quotas = ratelimit.NewMemory(nil, 0)
+	}
+	quotas := ratelimit.NewServer(o.Quotas)
 	snapshot := model.Snapshot{Mesh: o.Mesh}
 	if o.Identity != nil {
 		snapshot.Trust = &model.Trust{Roots: o.Identity.Authority.Roots()}
 	}
 	return &Mesh{
 		opts:     o,
-		server:   serve.New(serve.Options{Admin: admins{o.Token}, Log: o.Log}),
+		quotas:   quotas,
+		server:   serve.New(serve.Options{Admin: admins{o.Token}, Register: quotas.Register, Log: o.Log}),
 		snapshot: snapshot,
 		leases:   map[int]*lease{},
 	}
@@ -126,17 +135,20 @@ func (m *Mesh) apply(ctx context.Context, req ApplyRequest) (ApplyResponse, erro
 	}
 	snap.Faults = m.snapshot.Faults
 	m.services.Store(&snap.Services)
+	m.count(ctx, m.snapshot, snap) // proxies change over one by one
 	report, err := m.server.Apply(ctx, serve.Change{Snapshot: &snap, Proxies: proxies, AckOnly: req.AckOnly})
 	resp := ApplyResponse{Report: report, Diagnostics: problems.Sorted()}
 	if rejected, ok := asRejected(err); ok {
 		resp.Diagnostics = append(resp.Diagnostics, rejected.Diagnostics()...)
 		m.services.Store(&m.snapshot.Services)
+		defer m.count(ctx, m.snapshot)
 		if _, undo := m.server.Apply(ctx, serve.Change{Snapshot: &m.snapshot, Proxies: m.proxies}); undo != nil {
 			return resp, fmt.Errorf("%w\nand the mesh could not be set back: %w", err, undo)
 		}
 		return resp, err
 	}
 	m.docs, m.workloads, m.proxies, m.snapshot = next, workloads, proxies, snap
+	m.count(ctx, snap)
 	return resp, err
 }
 

@@ -52,6 +52,7 @@ func (b *build) whole(workloads []*model.Workload) {
 	b.peerAuthentications()
 	b.authorizationPolicies()
 	b.requestAuthentications()
+	b.quotaPolicies()
 	for _, doc := range b.set.ofKind(kindDeployment) {
 		b.of(doc, func() { b.deployment(doc) })
 	}

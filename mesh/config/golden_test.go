@@ -102,6 +102,7 @@ func TestValid(t *testing.T) {
 			dumpAll(&b, "peerauthentication", snap.PeerAuthentications, func(p *model.PeerAuthentication) bool { return p.Pos.File == file })
 			dumpAll(&b, "requestauthentication", snap.RequestAuthentications, func(p *model.RequestAuthentication) bool { return p.Pos.File == file })
 			dumpAll(&b, "authorizationpolicy", snap.AuthorizationPolicies, func(p *model.AuthorizationPolicy) bool { return p.Pos.File == file })
+			dumpAll(&b, "quotapolicy", snap.QuotaPolicies, func(p *model.QuotaPolicy) bool { return p.Pos.File == file })
 			golden(t, strings.TrimSuffix(name, ".yaml")+".txt", b.String())
 		})
 	}

@@ -29,6 +29,7 @@ const (
 	kindAuthorizationPolicy = "AuthorizationPolicy"
 
 	kindRequestAuthentication = "RequestAuthentication"
+	kindQuotaPolicy           = "QuotaPolicy"
 )
 
 // kind says how a kind of document is decoded: as a protobuf message under spec, or as a whole Go struct.
@@ -52,6 +53,7 @@ func kinds() []kind {
 		{name: kindDestinationRule, versions: networkingVersions, message: func() proto.Message { return new(networking.DestinationRule) }},
 		{name: kindGateway, versions: networkingVersions, message: func() proto.Message { return new(networking.Gateway) }},
 		{name: kindPeerAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.PeerAuthentication) }},
+		{name: kindQuotaPolicy, versions: []string{"squall.dev/v1alpha1"}, object: func() any { return new(quotaDocument) }},
 		{name: kindRequestAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.RequestAuthentication) }},
 		{name: kindSecret, versions: []string{"v1"}, object: func() any { return new(core.Secret) }},
 		{name: kindService, versions: []string{"v1"}, object: func() any { return new(core.Service) }},

@@ -25,6 +25,8 @@ type Snapshot struct {
 	RequestAuthentications Map[*RequestAuthentication]
 	// AuthorizationPolicies by namespace/name.
 	AuthorizationPolicies Map[*AuthorizationPolicy]
+	// QuotaPolicies by namespace/name.
+	QuotaPolicies Map[*QuotaPolicy]
 	// Secrets by namespace/name.
 	Secrets Map[*Secret]
 	// Identities that may answer, by host.
@@ -41,6 +43,7 @@ type Snapshot struct {
 
 	authorizations Map[*ruleList[AuthorizationPolicy]]   // by namespace
 	tokens         Map[*ruleList[RequestAuthentication]] // by namespace
+	quotas         Map[*ruleList[QuotaPolicy]]           // by namespace
 }
 
 // ruleList is an immutable list, in the order of the rules' keys.
@@ -205,7 +208,7 @@ type Changes struct {
 	// Secrets are namespace/name.
 	Secrets []string
 	// These are namespaces.
-	PeerAuthentications, AuthorizationPolicies, RequestAuthentications []string
+	PeerAuthentications, AuthorizationPolicies, RequestAuthentications, QuotaPolicies []string
 }
 
 // Changed compares two snapshots in time proportional to what differs.
@@ -228,6 +231,7 @@ func Changed(a, b Snapshot) Changes {
 		AuthorizationPolicies: keys(a.authorizations, b.authorizations),
 
 		RequestAuthentications: keys(a.tokens, b.tokens),
+		QuotaPolicies:          keys(a.quotas, b.quotas),
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// kind is one of Istio's that a control plane knows.
+// kind is one of Istio's, or of our own, that a control plane knows.
 type kind struct {
 	name, plural, group string
 	versions            []string
@@ -29,6 +29,7 @@ func kinds() []kind {
 		{"DestinationRule", "destinationrules", "networking.istio.io", networking, []string{"dr"}},
 		{"Gateway", "gateways", "networking.istio.io", networking, []string{"gw"}},
 		{"PeerAuthentication", "peerauthentications", "security.istio.io", security, []string{"pa"}},
+		{"QuotaPolicy", "quotapolicies", "squall.dev", []string{"v1alpha1"}, []string{"qp"}},
 		{"RequestAuthentication", "requestauthentications", "security.istio.io", security, []string{"ra"}},
 		{"ServiceEntry", "serviceentries", "networking.istio.io", networking, []string{"se"}},
 		{"VirtualService", "virtualservices", "networking.istio.io", networking, []string{"vs"}},

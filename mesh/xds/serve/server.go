@@ -26,6 +26,8 @@ type Options struct {
 	// Admin reads a proxy's own statistics, to see listeners become active; nil counts a
 	// listener as active when it is acknowledged.
 	Admin AdminReader
+	// Register adds services to those of the discovery server, which proxies reach at the same address; nil adds none.
+	Register func(grpc.ServiceRegistrar)
 	// Log takes connects, rejections and the like; nil discards.
 	Log *slog.Logger
 	// Now is the clock; nil takes time.Now.
@@ -98,6 +100,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	streams, cancel := context.WithCancel(ctx)
 	defer cancel()
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(g, xdsserver.NewServer(streams, (*watches)(s), (*callbacks)(s), sotw.WithOrderedADS()))
+	if s.opts.Register != nil {
+		s.opts.Register(g)
+	}
 	stop := context.AfterFunc(ctx, g.Stop)
 	defer stop()
 	if err := g.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) && ctx.Err() == nil {

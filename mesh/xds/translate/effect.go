@@ -12,7 +12,7 @@ func (v *View) Effect() []string {
 	var out []string
 	var leading [][]byte
 	add := func(r *Resource) { out = append(out, r.Type.String()+" "+r.Name+" "+r.Version) }
-	for _, t := range []Type{Listener, Route, Runtime, Secret} {
+	for _, t := range []Type{Listener, Route, Extension, Runtime, Secret} {
 		for _, r := range v.All(t) {
 			add(r)
 			leading = append(leading, r.Body.GetValue())

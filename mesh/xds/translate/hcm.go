@@ -99,10 +99,12 @@ func httpFilters(cm connectionManager) []*hcmv3.HttpFilter {
 	}
 	var out []*hcmv3.HttpFilter
 	if cm.edge || cm.direction == corev3.TrafficDirection_INBOUND {
-		out = append(out, tokenFilter())
+		out = append(out, discovered(jwtFilter, jwtTypeURL))
 		for _, action := range authorizationActions {
 			out = append(out, filter(AuthorizationFilter(action), &rbachttpv3.RBAC{ShadowRulesStatPrefix: dryRunPrefix(action)}))
 		}
+		// Behind them, so that who is refused uses up nobody's quota.
+		out = append(out, discovered(localQuotaFilter, localQuotaTypeURL), discovered(globalQuotaFilter, globalQuotaTypeURL))
 	}
 	if cm.direction == corev3.TrafficDirection_OUTBOUND {
 		out = append(out, filter(FaultFilter, &faultv3.HTTPFault{}))

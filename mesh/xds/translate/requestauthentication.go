@@ -15,10 +15,10 @@ import (
 // jwtTypeURL is the type of the configuration of the filter that checks tokens.
 const jwtTypeURL = urlPrefix + "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
 
-// tokenFilter is the filter that checks tokens. Its configuration is a resource of its own (ECDS), which open connections obey too.
-func tokenFilter() *hcmv3.HttpFilter {
-	return &hcmv3.HttpFilter{Name: jwtFilter, ConfigType: &hcmv3.HttpFilter_ConfigDiscovery{ConfigDiscovery: &corev3.ExtensionConfigSource{
-		ConfigSource: ads(), TypeUrls: []string{jwtTypeURL},
+// discovered is a filter whose configuration is a resource of its own (ECDS), which open connections obey too.
+func discovered(name, typeURL string) *hcmv3.HttpFilter {
+	return &hcmv3.HttpFilter{Name: name, ConfigType: &hcmv3.HttpFilter_ConfigDiscovery{ConfigDiscovery: &corev3.ExtensionConfigSource{
+		ConfigSource: ads(), TypeUrls: []string{typeURL},
 	}}}
 }
 

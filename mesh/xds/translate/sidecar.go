@@ -16,6 +16,7 @@ import (
 func (t *Translator) ensureOwn(p *proxyState) {
 	id := p.proxy.ID
 	t.ensure(nodeID{ownTokens, id, ""}, &p.own, func(r *reader) { r.tokens(p.proxy.Workload) })
+	t.ensure(nodeID{ownQuotas, id, ""}, &p.own, func(r *reader) { r.quotas(p.proxy.Workload) })
 	if p.proxy.Kind == model.Router {
 		t.ensure(nodeID{gatewayPorts, id, ""}, &p.own, func(r *reader) { buildGateway(r, p.proxy) })
 		return

@@ -71,6 +71,8 @@ const (
 	partPeers
 	// partTokens is a namespace's RequestAuthentications.
 	partTokens
+	// partQuotas is a namespace's QuotaPolicies.
+	partQuotas
 	// partAuthorizations is a namespace's AuthorizationPolicies.
 	partAuthorizations
 	partTrust
@@ -104,6 +106,7 @@ const (
 	listener
 	tcpListeners
 	ownTokens
+	ownQuotas
 	ownInbound
 	ownOutbound
 	gatewayPorts
@@ -310,7 +313,7 @@ func (t *Translator) RemoveProxy(id string) {
 	if state == nil {
 		return
 	}
-	for _, kind := range []nodeKind{ownTokens, ownInbound, ownOutbound, gatewayPorts} {
+	for _, kind := range []nodeKind{ownTokens, ownQuotas, ownInbound, ownOutbound, gatewayPorts} {
 		t.drop(nodeID{kind, id, ""})
 	}
 	t.leave(state.scope)
@@ -355,6 +358,7 @@ func (t *Translator) Update(snap model.Snapshot) {
 		{partPeers, c.PeerAuthentications},
 		{partAuthorizations, c.AuthorizationPolicies},
 		{partTokens, c.RequestAuthentications},
+		{partQuotas, c.QuotaPolicies},
 	} {
 		for _, key := range parts.keys {
 			t.touch(parts.part, key)
