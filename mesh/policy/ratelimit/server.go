@@ -132,4 +132,3 @@ var units = map[int64]ratelimitv3.RateLimitResponse_RateLimit_Unit{
 func shown(l Limit) *ratelimitv3.RateLimitResponse_RateLimit {
 	return &ratelimitv3.RateLimitResponse_RateLimit{RequestsPerUnit: l.Requests, Unit: units[int64(l.Unit.Seconds())]}
 }
-

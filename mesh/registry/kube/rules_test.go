@@ -75,6 +75,7 @@ func TestRulesComeAndGo(t *testing.T) {
 	for _, plural := range []string{"authorizationpolicies", "peerauthentications", "requestauthentications"} {
 		kinds[schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: plural}] = plural + "List"
 	}
+	kinds[schema.GroupVersionResource{Group: "squall.dev", Version: "v1alpha1", Resource: "quotapolicies"}] = "QuotaPolicyList"
 	client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, virtualService("early", 1, route("early")))
 	s := &sink{}
 	ctx, stop := context.WithCancel(context.Background())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/grpc"
 
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
@@ -33,6 +34,8 @@ type SingleOptions struct {
 	SDS string
 	// StateOfTheWorld takes this variant of the protocol instead of the delta one.
 	StateOfTheWorld bool
+	// Register adds services beside discovery, see serve.Options.
+	Register func(grpc.ServiceRegistrar)
 	// Observe is told of the Envoy's answers, see serve.Options.
 	Observe func(serve.Answer)
 }
@@ -57,7 +60,7 @@ func StartSingle(ctx context.Context, o SingleOptions) (_ *Single, err error) {
 	admin := "unix://" + filepath.Join(o.Dir, "admin.sock")
 	serving, stop := context.WithCancel(ctx)
 	s := &Single{
-		Server: serve.New(serve.Options{Admin: adminReader{envoy.NewAdmin(admin)}, Observe: o.Observe}),
+		Server: serve.New(serve.Options{Admin: adminReader{envoy.NewAdmin(admin)}, Observe: o.Observe, Register: o.Register}),
 		stop:   stop, served: make(chan error, 1),
 	}
 	go func() { s.served <- s.Serve(serving, l) }()
