@@ -23,6 +23,8 @@ type permission struct {
 	// By is the rule that decides, as Envoy names it; empty where none matches.
 	By   string   `json:"by,omitempty"`
 	Rule diag.Pos `json:"rule,omitzero"`
+	// Asked is the provider that is asked first, and may refuse; empty where none is.
+	Asked string `json:"asked,omitempty"`
 	// OnTrial is what policies under dry run would say.
 	OnTrial string `json:"onTrial,omitempty"`
 	// Unsure says that addresses matter, which are made up here.
@@ -99,6 +101,9 @@ func (p *paperMesh) permission(out []permission, at *model.Workload, caller, hos
 	if d.By != nil {
 		one.By, one.Rule = d.By.String(), d.By.Pos()
 	}
+	if d.Asked != nil {
+		one.Asked = d.Asked.Policy.Provider
+	}
 	if t := d.DryRun; t != nil {
 		one.OnTrial = "would be refused"
 		if t.Allowed {
@@ -127,6 +132,9 @@ func (p *explainPrinter) permissions(list []permission) {
 		p.line("policy", text, one.Rule.String())
 		if one.Caller != "" {
 			p.line("", "  the caller is "+one.Caller, "")
+		}
+		if one.Asked != "" {
+			p.line("", "  before that the provider "+one.Asked+" is asked, which may refuse", "")
 		}
 		if one.OnTrial != "" {
 			p.line("", "  with the policies on trial it "+one.OnTrial, "")

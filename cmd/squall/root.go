@@ -27,7 +27,7 @@ Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab cou
 		newDownCommand(env), newValidateCommand(env), newLintCommand(env), newInitCommand(env), newPackCommand(env), newSchemaCommand(env), newDocsCommand(env), newDoctorCommand(env), newTokenCommand(env), newVersionCommand(env),
 		newEnvoyInstallCommand(env), newExploreCommand(env), newSimCommand(env),
 		newMeshCommand(env), newWatchdogCommand(env), newBookinfoCommand(env), newPodInitCommand(env), newPodCheckCommand(env),
-		newAgentCommand(env), newInitNetCommand(), newWebhookCommand(env),
+		newAgentCommand(env), newInitNetCommand(), newWebhookCommand(env), newExtAuthzCommand(),
 	)
 	return root
 }

@@ -8,7 +8,7 @@ import (
 
 // allowed lists, for each message of Istio's networking API, the fields that have an effect here, by JSON's names.
 // A field that is not listed is an error, never dropped in silence.
-var allowed = fieldSets(networkingAPI, networkingFields, fieldSets(securityAPI, securityFields, fieldSets(typeAPI, typeFields, map[protoreflect.FullName]bool{})))
+var allowed = fieldSets(networkingAPI, networkingFields, fieldSets(securityAPI, securityFields, fieldSets(meshAPI, meshFields, fieldSets(typeAPI, typeFields, map[protoreflect.FullName]bool{}))))
 
 var networkingFields = map[string]string{
 	"VirtualService":                        "hosts gateways http tls tcp exportTo",
@@ -70,15 +70,16 @@ var networkingFields = map[string]string{
 
 // instead says what to write in place of fields that are not supported.
 var instead = map[string]string{
-	"OutlierDetection.consecutiveErrors":              "Istio dropped it: use consecutive5xxErrors or consecutiveGatewayErrors",
-	"HTTPFaultInjection.Delay.exponentialDelay":       "use fixedDelay",
-	"HTTPFaultInjection.Abort.http2Error":             "use httpStatus or grpcStatus",
-	"ServerTLSSettings.serverCertificate":             "name a Secret: credentialName",
-	"ServerTLSSettings.privateKey":                    "name a Secret: credentialName",
-	"ServerTLSSettings.caCertificates":                "name a Secret with ca.crt: credentialName",
-	"ServerTLSSettings.credentialNames":               "name one Secret: credentialName",
-	"LoadBalancerSettings.zoneAwareLbSetting":         "use localityLbSetting",
-	"JWTRule.jwksUri":                                 "write the keys inline in jwks; nothing outside of the lab is asked",
+	"OutlierDetection.consecutiveErrors":        "Istio dropped it: use consecutive5xxErrors or consecutiveGatewayErrors",
+	"HTTPFaultInjection.Delay.exponentialDelay": "use fixedDelay",
+	"HTTPFaultInjection.Abort.http2Error":       "use httpStatus or grpcStatus",
+	"ServerTLSSettings.serverCertificate":       "name a Secret: credentialName",
+	"ServerTLSSettings.privateKey":              "name a Secret: credentialName",
+	"ServerTLSSettings.caCertificates":          "name a Secret with ca.crt: credentialName",
+	"ServerTLSSettings.credentialNames":         "name one Secret: credentialName",
+	"LoadBalancerSettings.zoneAwareLbSetting":   "use localityLbSetting",
+	"JWTRule.jwksUri":                           "write the keys inline in jwks; nothing outside of the lab is asked",
+	"MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider.includeHeadersInCheck": "Istio dropped it: use includeRequestHeadersInCheck",
 	"L4MatchAttributes.sourceSubnet":                  "use sourceLabels or sourceNamespace",
 	"Port.targetPort":                                 "Istio dropped it: delete the field",
 	"ConnectionPoolSettings.HTTPSettings.maxRequests": "use http2MaxRequests",
@@ -89,6 +90,7 @@ const (
 	networkingAPI = "istio.networking.v1alpha3."
 	securityAPI   = "istio.security.v1beta1."
 	typeAPI       = "istio.type.v1beta1."
+	meshAPI       = "istio.mesh.v1alpha1."
 )
 
 // fieldSets adds the fields of messages of one API to a set, and gives it back.
@@ -111,7 +113,7 @@ func supports(fd protoreflect.FieldDescriptor) (hint string, ok bool) {
 		return "", true
 	}
 	name := string(fd.ContainingMessage().FullName()) + "." + fd.JSONName()
-	for _, api := range []string{networkingAPI, securityAPI, typeAPI} {
+	for _, api := range []string{networkingAPI, securityAPI, typeAPI, meshAPI} {
 		name = strings.TrimPrefix(name, api)
 	}
 	if hint = instead[name]; hint == "" {

@@ -23,9 +23,9 @@ func (b *build) authorizationPolicy(doc *Document) *model.AuthorizationPolicy {
 		Name: doc.Name, Namespace: doc.Namespace, Selector: copyLabels(in.Selector.GetMatchLabels()),
 		Action: model.AuthorizationAction(in.Action.String()), DryRun: r.dryRun(), Pos: doc.Pos,
 	}
-	if in.Action == security.AuthorizationPolicy_CUSTOM {
-		r.errorf("UNSUPPORTED-FIELD", "spec.action", "the action CUSTOM is not supported yet")
-		r.hint("one of ALLOW, DENY, AUDIT")
+	out.Provider = in.GetProvider().GetName()
+	if in.GetProvider() != nil && in.Action != security.AuthorizationPolicy_CUSTOM {
+		r.errorf("EXCLUSIVE-FIELDS", "spec.provider", "a provider is for the action CUSTOM alone")
 	}
 	for i, rule := range in.Rules {
 		path := at("spec.rules", i)
@@ -40,6 +40,9 @@ func (b *build) authorizationPolicy(doc *Document) *model.AuthorizationPolicy {
 			next.When = append(next.When, r.condition(when, at(path+".when", k)))
 		}
 		out.Rules = append(out.Rules, next)
+	}
+	if out.Action == model.Custom {
+		r.custom(out)
 	}
 	if len(in.Rules) == 0 && out.Action != model.Allow {
 		r.warnf("NEVER-MATCHES", "spec", "without rules the policy matches nothing, and %s nothing", strings.ToLower(string(out.Action))+"s")
@@ -239,4 +242,5 @@ func (b *build) authorizationPolicies() {
 			b.snap = b.snap.WithAuthorizationPolicy(want[key])
 		}
 	}
+	b.oneProvider()
 }

@@ -56,12 +56,17 @@ func (r reporter) meshConfig(in *core.ConfigMap, out *model.Mesh) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		if name != "outboundTrafficPolicy" {
+		node := settings[name]
+		switch name {
+		case "outboundTrafficPolicy":
+		case "extensionProviders":
+			out.Providers = r.extensionProviders(&node, path)
+			continue
+		default:
 			r.errorf("UNSUPPORTED-FIELD", path, "the setting %q is not supported yet", shorten(name))
-			r.hint("delete it; what has no effect here is refused rather than ignored. There is outboundTrafficPolicy")
+			r.hint("delete it; what has no effect here is refused rather than ignored. There are extensionProviders and outboundTrafficPolicy")
 			continue
 		}
-		node := settings[name]
 		var policy map[string]string
 		if err := node.Decode(&policy); err != nil || len(policy) != 1 || policy["mode"] == "" {
 			r.errorf("BAD-VALUE", path, "outboundTrafficPolicy has a mode and nothing else here")

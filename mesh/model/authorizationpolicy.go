@@ -5,12 +5,13 @@ import "github.com/squallmesh/squall/mesh/diag"
 // AuthorizationAction is what an AuthorizationPolicy does with what its rules match.
 type AuthorizationAction string
 
-// The actions, in the order in which they are looked at: the first DENY that matches refuses; then, if there are ALLOWs, one must match.
-// AUDIT marks and decides nothing.
+// The actions, in the order in which they are looked at: a provider is asked about what a CUSTOM matches; the first DENY that matches refuses;
+// then, if there are ALLOWs, one must match. AUDIT marks and decides nothing.
 const (
-	Audit AuthorizationAction = "AUDIT"
-	Deny  AuthorizationAction = "DENY"
-	Allow AuthorizationAction = "ALLOW"
+	Custom AuthorizationAction = "CUSTOM"
+	Audit  AuthorizationAction = "AUDIT"
+	Deny   AuthorizationAction = "DENY"
+	Allow  AuthorizationAction = "ALLOW"
 )
 
 // AuthorizationPolicy says who may do what at workloads.
@@ -19,6 +20,8 @@ type AuthorizationPolicy struct {
 	// Selector picks workloads of the namespace, or of all namespaces in the root namespace; empty is all of them.
 	Selector map[string]string
 	Action   AuthorizationAction
+	// Provider is the extension provider of the action CUSTOM.
+	Provider string
 	// DryRun decides nothing and counts what it would decide.
 	DryRun bool
 	// Rules, of which one must match. Without any, nothing matches.

@@ -20,6 +20,8 @@ type Mesh struct {
 	Sampling float64
 	// RegistryOnly refuses calls to unknown hosts.
 	RegistryOnly bool
+	// Providers are asked about requests by policies with the action CUSTOM.
+	Providers []*ExtensionProvider
 	// Start is what the mesh was started with, where documents say otherwise now; nil else.
 	Start *Mesh
 }

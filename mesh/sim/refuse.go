@@ -155,6 +155,7 @@ func isUnseen(name string) bool {
 // authorizations finds policies that ask for what callers have on a machine, and not in the model.
 func (g *gaps) authorizations(s model.Snapshot) {
 	for _, p := range s.AuthorizationPolicies.All() {
+		g.when(p.Action == model.Custom, p.Pos, "a policy that asks a provider (CUSTOM)")
 		g.when(authz.AsksAddresses([]*model.AuthorizationPolicy{p}), p.Pos, "a policy that asks for addresses")
 		for _, r := range p.Rules {
 			for _, c := range r.When {

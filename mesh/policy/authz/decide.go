@@ -31,6 +31,8 @@ type Decision struct {
 	// By is the rule that decided: the DENY, or the ALLOW. Nil where no rule matched: then Allowed says whether there was an ALLOW policy
 	// that could have.
 	By *Match
+	// Asked is the CUSTOM rule that matches: before all others its provider decides, which is not known here. Nil where none is asked.
+	Asked *Match
 	// Audits are the AUDIT policies that match, DryRun what policies on trial would have decided.
 	Audits []Match
 	DryRun *Decision
@@ -63,6 +65,11 @@ func decide(policies []*model.AuthorizationPolicy, r *Request) Decision {
 	for _, p := range policies {
 		if m := first(p, r); m != nil && p.Action == model.Audit {
 			d.Audits = append(d.Audits, *m)
+		}
+	}
+	for _, p := range policies {
+		if m := first(p, r); m != nil && p.Action == model.Custom && d.Asked == nil {
+			d.Asked = m
 		}
 	}
 	for _, p := range policies {

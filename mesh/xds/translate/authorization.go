@@ -21,7 +21,7 @@ import (
 	"github.com/squallmesh/squall/mesh/policy/authz"
 )
 
-// authorizationActions are the filters of a connection manager, in their order. Each is there always, and decides nothing until the route
+// authorizationActions are the filters of a connection manager after those for CUSTOM, in their order. Each is there always, and decides nothing until the route
 // table says so: a policy for HTTP changes routes and no listener.
 var authorizationActions = []model.AuthorizationAction{model.Audit, model.Deny, model.Allow}
 
@@ -36,7 +36,7 @@ func dryRunPrefix(a model.AuthorizationAction) string {
 }
 
 var rbacActions = map[model.AuthorizationAction]rbacv3.RBAC_Action{
-	model.Audit: rbacv3.RBAC_LOG, model.Deny: rbacv3.RBAC_DENY, model.Allow: rbacv3.RBAC_ALLOW,
+	model.Custom: rbacv3.RBAC_DENY, model.Audit: rbacv3.RBAC_LOG, model.Deny: rbacv3.RBAC_DENY, model.Allow: rbacv3.RBAC_ALLOW,
 }
 
 // authorizations are the policies of a proxy's own workload.
@@ -49,8 +49,11 @@ func (r *reader) authorizations(w *model.Workload) []*model.AuthorizationPolicy 
 // authorize makes a route table of a proxy obey the policies of its workload.
 func (r *reader) authorize(rc *routev3.RouteConfiguration, w *model.Workload) {
 	policies := r.authorizations(w)
-	for _, action := range authorizationActions {
+	for _, action := range append([]model.AuthorizationAction{model.Custom}, authorizationActions...) {
 		rules, shadow := r.rules(policies, action, false)
+		if action == model.Custom { // it marks what is asked about, and decides nothing itself
+			rules, shadow = nil, rules
+		}
 		if rules == nil && shadow == nil {
 			continue
 		}
@@ -79,10 +82,11 @@ func (r *reader) authorizeTCP(w *model.Workload, stat string) []*listenerv3.Filt
 	return out
 }
 
-// rules gives the rules of one action: those in force, and those on trial. Nil where there is no policy of the kind.
+// rules gives the rules of one action: those in force, and those on trial. Nil where there is no policy of the kind. Nobody is asked about
+// connections: what a CUSTOM matches of them is denied.
 func (r *reader) rules(policies []*model.AuthorizationPolicy, action model.AuthorizationAction, tcp bool) (enforced, shadow *rbacv3.RBAC) {
 	for _, p := range policies {
-		if p.Action != action {
+		if p.Action != action && !(tcp && action == model.Deny && p.Action == model.Custom) {
 			continue
 		}
 		r.from(p.Pos)

@@ -17,6 +17,8 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/squallmesh/squall/mesh/model"
 )
 
 // Names of the clusters of a proxy's bootstrap.
@@ -99,7 +101,11 @@ func httpFilters(cm connectionManager) []*hcmv3.HttpFilter {
 	}
 	var out []*hcmv3.HttpFilter
 	if cm.edge || cm.direction == corev3.TrafficDirection_INBOUND {
-		out = append(out, discovered(jwtFilter, jwtTypeURL))
+		out = append(out,
+			filter(AuthorizationFilter(model.Custom), &rbachttpv3.RBAC{ShadowRulesStatPrefix: customPrefix}),
+			discovered(providerFilter, providerTypeURL),
+			discovered(jwtFilter, jwtTypeURL),
+		)
 		for _, action := range authorizationActions {
 			out = append(out, filter(AuthorizationFilter(action), &rbachttpv3.RBAC{ShadowRulesStatPrefix: dryRunPrefix(action)}))
 		}

@@ -52,9 +52,7 @@ func (r *reader) quotas(w *model.Workload) {
 	global := &ratelimitv3.RateLimit{
 		Domain: QuotaDomain, Timeout: duration(quotaTimeout),
 		RateLimitService: &ratelimitconfigv3.RateLimitServiceConfig{
-			GrpcService: &corev3.GrpcService{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
-				EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: controlPlaneCluster},
-			}},
+			GrpcService:         grpcService(controlPlaneCluster, "", 0),
 			TransportApiVersion: corev3.ApiVersion_V3,
 		},
 	}

@@ -171,7 +171,7 @@ func (t *Translator) rescope() {
 		p.scope = t.scopeFor(p.proxy)
 		p.scope.users++
 		t.leave(old)
-		for _, kind := range []nodeKind{ownTokens, ownQuotas, ownInbound, ownOutbound, gatewayPorts} {
+		for _, kind := range []nodeKind{ownProvider, ownTokens, ownQuotas, ownInbound, ownOutbound, gatewayPorts} {
 			if n := t.nodes[nodeID{kind, id, ""}]; n != nil {
 				t.dirty[n.id] = n
 			}

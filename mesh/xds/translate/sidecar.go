@@ -15,6 +15,7 @@ import (
 // ensureOwn makes the nodes of what one proxy alone has.
 func (t *Translator) ensureOwn(p *proxyState) {
 	id := p.proxy.ID
+	t.ensure(nodeID{ownProvider, id, ""}, &p.own, func(r *reader) { r.provider(p.proxy.Workload) })
 	t.ensure(nodeID{ownTokens, id, ""}, &p.own, func(r *reader) { r.tokens(p.proxy.Workload) })
 	t.ensure(nodeID{ownQuotas, id, ""}, &p.own, func(r *reader) { r.quotas(p.proxy.Workload) })
 	if p.proxy.Kind == model.Router {

@@ -105,6 +105,7 @@ const (
 	routeTable
 	listener
 	tcpListeners
+	ownProvider
 	ownTokens
 	ownQuotas
 	ownInbound
@@ -313,7 +314,7 @@ func (t *Translator) RemoveProxy(id string) {
 	if state == nil {
 		return
 	}
-	for _, kind := range []nodeKind{ownTokens, ownQuotas, ownInbound, ownOutbound, gatewayPorts} {
+	for _, kind := range []nodeKind{ownProvider, ownTokens, ownQuotas, ownInbound, ownOutbound, gatewayPorts} {
 		t.drop(nodeID{kind, id, ""})
 	}
 	t.leave(state.scope)
