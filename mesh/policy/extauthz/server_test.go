@@ -40,7 +40,7 @@ func TestServe(t *testing.T) {
 			Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{Headers: headers}},
 		}})
 		require.NoError(t, err)
-		assert.Equal(t, allowed, codes.Code(resp.GetStatus().GetCode()) == codes.OK, value) //nolint:gosec // a code
+		assert.Equal(t, allowed, codes.Code(resp.GetStatus().GetCode()) == codes.OK, value)
 		assert.Equal(t, allowed, resp.GetOkResponse() != nil, value)
 
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+byHTTP.Addr().String()+"/any", http.NoBody)
