@@ -5,7 +5,7 @@ var securityFields = map[string]string{
 	"PeerAuthentication":                    "selector mtls portLevelMtls",
 	"PeerAuthentication.MutualTLS":          "mode",
 	"RequestAuthentication":                 "selector jwtRules",
-	"JWTRule":                               "issuer audiences jwks fromHeaders fromParams fromCookies outputPayloadToHeader outputClaimToHeaders forwardOriginalToken",
+	"JWTRule":                               "issuer audiences jwks jwksUri timeout fromHeaders fromParams fromCookies outputPayloadToHeader outputClaimToHeaders forwardOriginalToken",
 	"JWTHeader":                             "name prefix",
 	"ClaimToHeader":                         "header claim",
 	"AuthorizationPolicy":                   "selector rules action provider",

@@ -3,7 +3,10 @@ package config
 import (
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	security "istio.io/api/security/v1beta1"
@@ -31,11 +34,20 @@ func (r reporter) jwtRule(in *security.JWTRule, path string) *model.JWTRule {
 	if in.Issuer == "" {
 		r.missing(path+".issuer", "a rule needs the issuer of its tokens")
 	}
-	if in.Jwks == "" {
-		r.missing(path+".jwks", "a rule needs the issuer's public keys")
-		r.hint("write them inline: jwks: '{\"keys\": [...]}'")
-	} else {
+	switch {
+	case in.Jwks != "" && in.JwksUri != "":
+		r.errorf("EXCLUSIVE-FIELDS", path+".jwksUri", "jwks and jwksUri exclude one another")
+		r.hint("keep one of the two")
+	case in.Jwks != "":
 		r.jwks(in.Jwks, path+".jwks")
+	case in.JwksUri != "":
+		out.Remote = r.remoteJWKS(in, path)
+	default:
+		r.missing(path+".jwks", "a rule needs the issuer's public keys")
+		r.hint("write them inline: jwks: '{\"keys\": [...]}', or say where they are: jwksUri")
+	}
+	if in.Timeout != nil && in.JwksUri == "" {
+		r.errorf("EXCLUSIVE-FIELDS", path+".timeout", "a timeout is for jwksUri alone")
 	}
 	for i, h := range in.FromHeaders {
 		p := at(path+".fromHeaders", i)
@@ -58,6 +70,59 @@ func (r reporter) jwtRule(in *security.JWTRule, path string) *model.JWTRule {
 		r.errorf("BAD-NAME", path+".outputPayloadToHeader", "%q is no name of a header", shorten(in.OutputPayloadToHeader))
 	}
 	return out
+}
+
+// How long a fetch of keys may take, and when the next one is (Istio's).
+const (
+	jwksTimeout = 5 * time.Second
+	jwksRefresh = 20 * time.Minute
+)
+
+// remoteJWKS reads where keys are: proxies fetch them themselves, from a service of the mesh, so that nothing outside of it is asked.
+func (r reporter) remoteJWKS(in *security.JWTRule, path string) *model.RemoteJWKS {
+	at := path + ".jwksUri"
+	u, err := url.Parse(in.JwksUri)
+	switch {
+	case err == nil && u.User != nil: // not printed
+		r.errorf("BAD-URI", at, "an address of keys holds no password")
+		return nil
+	case err != nil || u.Host == "" || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https":
+		r.errorf("BAD-URI", at, "%q is no address of keys", shorten(in.JwksUri))
+		r.hint("http://issuer.example/.well-known/jwks.json")
+		return nil
+	case u.Scheme == "https":
+		r.errorf("UNSUPPORTED-FIELD", at, "keys are fetched by http alone: calls in the mesh have mutual TLS of their own")
+		r.hint("for an issuer outside of the mesh write the keys inline in jwks")
+		return nil
+	}
+	out := &model.RemoteJWKS{URI: in.JwksUri, Host: r.build.host(u.Hostname(), r.doc.Namespace), Port: 80, Timeout: jwksTimeout, Refresh: jwksRefresh}
+	if p := u.Port(); p != "" {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			r.errorf("BAD-PORT", at, "a port lies between 1 and 65535; this is %q", shorten(p))
+			return nil
+		}
+		out.Port = uint32(n)
+	}
+	if in.Timeout != nil {
+		out.Timeout = r.duration(in.Timeout, path+".timeout", false)
+	}
+	svc := r.build.services.At(out.Host)
+	if svc == nil {
+		r.errorf("UNKNOWN-HOST", at, "no service has the full name %q", shorten(out.Host))
+		r.hint("%s", r.build.suggest(u.Hostname(), r.doc.Namespace))
+		return nil
+	}
+	for _, p := range svc.Ports {
+		if p.Number == out.Port {
+			if !p.Protocol.IsHTTP() {
+				r.errorf("WRONG-PROTOCOL", at, "keys are fetched by HTTP, and port %d of %s speaks %s", out.Port, out.Host, p.Protocol)
+			}
+			return out
+		}
+	}
+	r.errorf("UNKNOWN-PORT", at, "%s has no port %d", out.Host, out.Port)
+	return nil
 }
 
 // jwks checks keys that Envoy would otherwise refuse, or that must not be there.

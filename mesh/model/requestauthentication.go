@@ -1,6 +1,10 @@
 package model
 
-import "github.com/squallmesh/squall/mesh/diag"
+import (
+	"time"
+
+	"github.com/squallmesh/squall/mesh/diag"
+)
 
 // RequestAuthentication says which tokens of end users workloads believe. A request without a token passes; one with a token that does not
 // hold is refused.
@@ -20,8 +24,9 @@ type JWTRule struct {
 	Issuer string
 	// Audiences of which a token must name one; empty asks for none.
 	Audiences []string
-	// JWKS are the issuer's public keys, as JSON.
-	JWKS string
+	// JWKS are the issuer's public keys, as JSON; or Remote is where proxies fetch them.
+	JWKS   string
+	Remote *RemoteJWKS
 	// FromHeaders, FromParams and FromCookies are where tokens are looked for; without any, in "Authorization: Bearer" and in the parameter
 	// access_token.
 	FromHeaders             []JWTHeader
@@ -32,6 +37,15 @@ type JWTRule struct {
 	// Forward leaves the token in the request.
 	Forward bool
 	Pos     diag.Pos
+}
+
+// RemoteJWKS is a service of the mesh that has an issuer's public keys.
+type RemoteJWKS struct {
+	// URI as it is written; Host and Port are the service's.
+	URI, Host string
+	Port      uint32
+	// Timeout of a fetch; Refresh is the time until the next one. What was fetched last is kept until another fetch succeeds.
+	Timeout, Refresh time.Duration
 }
 
 // JWTHeader is a header with a token behind a prefix.

@@ -167,6 +167,7 @@ func (g *gaps) authorizations(s model.Snapshot) {
 	}
 	for _, a := range s.RequestAuthentications.All() {
 		for _, r := range a.Rules {
+			g.when(r.Remote != nil, r.Pos, "a jwksUri")
 			for _, h := range r.FromHeaders {
 				g.when(isUnseen(h.Name), r.Pos, "a token in the header %s", h.Name)
 			}

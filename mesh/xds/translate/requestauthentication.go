@@ -59,6 +59,9 @@ func provider(rule *model.JWTRule) *jwtv3.JwtProvider {
 		ForwardPayloadHeader: rule.PayloadHeader, PayloadInMetadata: claimsPayload,
 		JwksSourceSpecifier: &jwtv3.JwtProvider_LocalJwks{LocalJwks: inline(rule.JWKS)},
 	}
+	if rule.Remote != nil {
+		p.JwksSourceSpecifier = &jwtv3.JwtProvider_RemoteJwks{RemoteJwks: remoteJWKS(rule.Remote)}
+	}
 	for _, h := range rule.FromHeaders {
 		p.FromHeaders = append(p.FromHeaders, &jwtv3.JwtHeader{Name: h.Name, ValuePrefix: h.Prefix})
 	}
@@ -66,4 +69,15 @@ func provider(rule *model.JWTRule) *jwtv3.JwtProvider {
 		p.ClaimToHeaders = append(p.ClaimToHeaders, &jwtv3.JwtClaimToHeader{HeaderName: h.Header, ClaimName: h.Claim})
 	}
 	return p
+}
+
+// remoteJWKS has the proxy fetch keys before they are needed. Until the first fetch succeeds no token holds; later the last good keys do.
+func remoteJWKS(k *model.RemoteJWKS) *jwtv3.RemoteJwks {
+	return &jwtv3.RemoteJwks{
+		HttpUri: &corev3.HttpUri{
+			Uri: k.URI, Timeout: duration(k.Timeout), HttpUpstreamType: &corev3.HttpUri_Cluster{Cluster: OutboundCluster(k.Port, "", k.Host)},
+		},
+		CacheDuration: duration(k.Refresh),
+		AsyncFetch:    &jwtv3.JwksAsyncFetch{FastListener: true},
+	}
 }
