@@ -70,18 +70,19 @@ var networkingFields = map[string]string{
 
 // instead says what to write in place of fields that are not supported.
 var instead = map[string]string{
-	"OutlierDetection.consecutiveErrors":                                                        "Istio dropped it: use consecutive5xxErrors or consecutiveGatewayErrors",
-	"HTTPFaultInjection.Delay.exponentialDelay":                                                 "use fixedDelay",
-	"HTTPFaultInjection.Abort.http2Error":                                                       "use httpStatus or grpcStatus",
-	"ServerTLSSettings.serverCertificate":                                                       "name a Secret: credentialName",
-	"ServerTLSSettings.privateKey":                                                              "name a Secret: credentialName",
-	"ServerTLSSettings.caCertificates":                                                          "name a Secret with ca.crt: credentialName",
-	"ServerTLSSettings.credentialNames":                                                         "name one Secret: credentialName",
-	"LoadBalancerSettings.zoneAwareLbSetting":                                                   "use localityLbSetting",
+	"OutlierDetection.consecutiveErrors":              "Istio dropped it: use consecutive5xxErrors or consecutiveGatewayErrors",
+	"HTTPFaultInjection.Delay.exponentialDelay":       "use fixedDelay",
+	"HTTPFaultInjection.Abort.http2Error":             "use httpStatus or grpcStatus",
+	"ServerTLSSettings.serverCertificate":             "name a Secret: credentialName",
+	"ServerTLSSettings.privateKey":                    "name a Secret: credentialName",
+	"ServerTLSSettings.caCertificates":                "name a Secret with ca.crt: credentialName",
+	"ServerTLSSettings.credentialNames":               "name one Secret: credentialName",
+	"LoadBalancerSettings.zoneAwareLbSetting":         "use localityLbSetting",
+	"L4MatchAttributes.sourceSubnet":                  "use sourceLabels or sourceNamespace",
+	"Port.targetPort":                                 "Istio dropped it: delete the field",
+	"ConnectionPoolSettings.HTTPSettings.maxRequests": "use http2MaxRequests",
+
 	"MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider.includeHeadersInCheck": "Istio dropped it: use includeRequestHeadersInCheck",
-	"L4MatchAttributes.sourceSubnet":                                                            "use sourceLabels or sourceNamespace",
-	"Port.targetPort":                                                                           "Istio dropped it: delete the field",
-	"ConnectionPoolSettings.HTTPSettings.maxRequests":                                           "use http2MaxRequests",
 }
 
 // Where the messages of Istio's API are.
