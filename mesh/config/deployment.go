@@ -53,6 +53,7 @@ func Templates(s Set) []Template {
 			Locality: model.ParseLocality(pod.Labels[localityLabel]), Pos: doc.Pos,
 			Gateway: pod.Annotations[templatesAnnotation] == gatewayTemplate,
 		}
+		inst.CertificateTTL, _ = certificateTTL(pod.Annotations[proxyAnnotation]) // deployment reports what is wrong with it
 		for _, c := range pod.Spec.Containers {
 			for _, p := range c.Ports {
 				inst.ContainerPorts = append(inst.ContainerPorts, static.ContainerPort{Name: p.Name, Number: uint32(max(0, p.ContainerPort))})
@@ -109,6 +110,7 @@ func (b *build) deployment(doc *Document) {
 	if t, ok := in.Spec.Template.Annotations[templatesAnnotation]; ok && t != gatewayTemplate && t != "sidecar" {
 		r.errorf("UNSUPPORTED-FIELD", "spec.template.metadata.annotations", "%s knows sidecar and %s here, not %q", templatesAnnotation, gatewayTemplate, shorten(t))
 	}
+	r.proxyConfig(in.Spec.Template.Annotations)
 	if len(in.Spec.Template.Spec.Containers) == 0 {
 		r.missing("spec.template.spec.containers", "a pod needs containers")
 	}

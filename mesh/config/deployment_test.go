@@ -2,6 +2,7 @@ package config
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -40,4 +41,22 @@ spec:
 		names = append(names, i.Name)
 	}
 	require.Equal(t, []string{"shop-0", "shop-1"}, names)
+}
+
+func TestLifetimeOfCertificates(t *testing.T) {
+	deployment := func(annotations string) []Template {
+		docs, problems := Parse(File{Name: "a.yaml", Data: []byte(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a}
+spec:
+  selector: {matchLabels: {app: a}}
+  template:
+    metadata: {labels: {app: a}, annotations: {` + annotations + `}}
+    spec: {containers: [{name: a, image: a}]}
+`)})
+		require.NoError(t, problems.Err())
+		return Templates(Set{}.With(docs...))
+	}
+	require.Zero(t, deployment("")[0].CertificateTTL, "the authority's own")
+	require.Equal(t, 5*time.Second, deployment(`proxy.istio.io/config: "proxyMetadata: {SECRET_TTL: 5s}"`)[0].CertificateTTL)
 }

@@ -96,6 +96,9 @@ func (r *refusal) apps() {
 			r.pos(t.Pos, "the Deployment %s, which the App file does not run", t.Owner)
 			continue
 		}
+		if t.CertificateTTL > 0 {
+			r.pos(t.Pos, "the lifetime of certificates (SECRET_TTL)")
+		}
 		role := roleOf(r.app, t.Owner)
 		check, known := roles[role]
 		if !known || len(run.Env) > 0 {

@@ -57,6 +57,10 @@ func (l *Lab) plan() error {
 	}
 	problems = nil
 	for _, inst := range config.Instances(set) {
+		if inst.CertificateTTL > 0 {
+			problems.Errorf("UNSUPPORTED-FIELD", inst.Pos, "%s: the lifetime of certificates (SECRET_TTL) cannot be set on this platform yet", inst.Owner)
+			problems.Hint("use --platform loopback or pods")
+		}
 		if m := l.member(inst, &problems); m != nil {
 			l.members = append(l.members, m)
 		}

@@ -86,7 +86,7 @@ func (ids *identities) serve(ctx context.Context, l *Lab, i *Instance) error {
 		return fmt.Errorf("identity of %s: %w", i.Name, err)
 	}
 	a := agent.New(agent.Options{
-		Authority: ids.conn, ID: id, Log: l.opts.Log, Token: func() (string, error) { return ids.attestor.Token(w) },
+		Authority: ids.conn, ID: id, TTL: i.ttl, Log: l.opts.Log, Token: func() (string, error) { return ids.attestor.Token(w) },
 	})
 	ctx, cancel := context.WithCancel(ids.ctx) //nolint:contextcheck // it outlives the call
 	i.stopAgent = cancel

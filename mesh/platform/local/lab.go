@@ -90,6 +90,8 @@ type Instance struct {
 	gone  bool
 	app   *proc.Process
 	envoy *envoy.Envoy
+	// ttl is how long its certificates live; 0 leaves it to the authority.
+	ttl time.Duration
 	// stopAgent ends what serves the instance's identity; nil before it starts.
 	stopAgent context.CancelFunc
 }

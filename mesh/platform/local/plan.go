@@ -119,7 +119,7 @@ func (l *Lab) instance(k int, inst config.Instance, services []*model.Service) *
 			Workload:      mesh.Workload{Kind: kind, Workload: w},
 			ControlSocket: filepath.Join(l.opts.Dir, inst.Name, "control.sock"),
 		},
-		env: env,
+		env: env, ttl: inst.CertificateTTL,
 	}
 }
 

@@ -5,6 +5,7 @@ package static
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
@@ -27,6 +28,8 @@ type Instance struct {
 	ContainerPorts []ContainerPort
 	// Env holds the app's variables.
 	Env map[string]string
+	// CertificateTTL is how long certificates of the pod live; 0 leaves it to the authority.
+	CertificateTTL time.Duration
 	// Pos is where the Deployment is declared.
 	Pos diag.Pos
 }
