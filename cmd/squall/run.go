@@ -26,6 +26,7 @@ import (
 	"github.com/squallmesh/squall/mesh/platform/docker"
 	"github.com/squallmesh/squall/mesh/platform/kind"
 	"github.com/squallmesh/squall/mesh/platform/local"
+	"github.com/squallmesh/squall/mesh/sim/topology"
 	"github.com/squallmesh/squall/reports"
 	"github.com/squallmesh/squall/scenarios/assert"
 	"github.com/squallmesh/squall/scenarios/live"
@@ -58,8 +59,10 @@ type runFlags struct {
 	injected bool
 	// starting holds a value while one of several meshes starts.
 	starting chan struct{}
-	// sim runs in virtual time.
-	sim bool
+	// sim runs in virtual time. topology names the file of its times, which measured holds; empty has none.
+	sim      bool
+	topology string
+	measured *topology.File
 	// excluded are the scenarios that the platform refuses.
 	excluded []exclusion
 	// host is the socket of the lab to which runs attach.
@@ -119,6 +122,7 @@ In a workflow of GitHub (GITHUB_ACTIONS=true) what did not pass is annotated at 
 	nodeImageFlag(c, &f.nodeImage)
 	injectedFlag(c, &f.injected)
 	simFlag(c, &f.sim)
+	c.Flags().StringVar(&f.topology, "topology", "", "a file of squall sim calibrate, whose times are taken in place of the simulator's own (with --sim)")
 	c.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so many times")
 	return c
 }

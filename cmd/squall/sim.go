@@ -27,7 +27,17 @@ func simFlag(c *cobra.Command, sim *bool) {
 // checkSim finds flags that mean nothing without processes.
 func (f *runFlags) checkSim(c *cobra.Command) error {
 	if !f.sim {
+		if f.topology != "" {
+			return invalid(errors.New("--topology is of a simulation: say --sim too"))
+		}
 		return nil
+	}
+	if f.topology != "" {
+		measured, err := readTopology(f.topology)
+		if err != nil {
+			return invalid(err)
+		}
+		f.measured = measured
 	}
 	var problems []error
 	for _, name := range []string{"platform", "envoy", "compare-envoy", "attach", "name", "keep", "node-image"} {
@@ -65,6 +75,9 @@ func runVirtual(ctx context.Context, env *environment, f runFlags, j job) *recor
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		o := virtual.Options{App: j.app, Seed: f.seed, Version: version, Dir: dir, Progress: env.stderr, Today: time.Now()}
+		if f.measured != nil {
+			o.Times, o.Work = &f.measured.Times, f.measured.Work
+		}
 		if j.bundle != "" {
 			file, err := createRecord(j)
 			if err != nil {

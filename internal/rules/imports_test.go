@@ -182,7 +182,7 @@ func TestRulesCanFail(t *testing.T) {
 }
 
 // pure packages give the same output for the same input.
-var pure = []string{"mesh/model", "mesh/xds/translate", "mesh/policy/authz", "mesh/policy/jwt", "loadgen/pace", "scenarios/plan", "scenarios/stat", "scenarios/assert", "mesh/sim"}
+var pure = []string{"mesh/model", "mesh/xds/translate", "mesh/policy/authz", "mesh/policy/jwt", "loadgen/pace", "scenarios/plan", "scenarios/stat", "scenarios/calibrate", "scenarios/assert", "mesh/sim"}
 
 // impure are the names of imported packages' functions that read a clock, wait, or draw from the global source of random numbers.
 var impure = map[string][]string{

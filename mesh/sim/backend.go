@@ -175,7 +175,7 @@ func (b *Backend) proceed(t *task) {
 		}
 		break
 	}
-	if t.outcome == plain || delay == 0 {
+	if t.outcome == plain || delay == 0 || b.app.opts.Work != nil {
 		delay += b.app.overhead()
 	}
 	t.refs++

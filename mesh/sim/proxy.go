@@ -42,8 +42,8 @@ type proxy struct {
 
 // draws are a proxy's streams of random numbers, one for each purpose, made when they are first used.
 type draws struct {
-	p                                *proxy
-	routes, faults, backoffs, copies *rand.Rand
+	p                                      *proxy
+	routes, faults, backoffs, copies, hops *rand.Rand
 }
 
 func (d *draws) of(r **rand.Rand, purpose string) *rand.Rand {
@@ -56,6 +56,7 @@ func (d *draws) of(r **rand.Rand, purpose string) *rand.Rand {
 func (d *draws) route() *rand.Rand   { return d.of(&d.routes, "route") }
 func (d *draws) fault() *rand.Rand   { return d.of(&d.faults, "fault") }
 func (d *draws) backoff() *rand.Rand { return d.of(&d.backoffs, "backoff") }
+func (d *draws) hop() *rand.Rand     { return d.of(&d.hops, "hop") }
 func (d *draws) mirror() *rand.Rand  { return d.of(&d.copies, "mirror") }
 
 // Apply makes the proxies obey a snapshot, at once. Proxies are known by their ids: new ones come, missing ones go.

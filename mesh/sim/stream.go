@@ -244,7 +244,11 @@ func (m *Mesh) send(s *stream, h *host) {
 	s.refs++
 	s.child = c
 	c.refs++
-	m.transmit(link, true, m.times.Proxy+m.times.Network, evStart, c.id)
+	way := m.times.Proxy + m.times.Network
+	if d := m.times.Hop; d != nil {
+		way += d.Draw(s.proxy.draws.hop())
+	}
+	m.transmit(link, true, way, evStart, c.id)
 }
 
 // answered is when an upstream has answered the attempt of a stream.

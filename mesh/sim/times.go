@@ -16,6 +16,8 @@ type Times struct {
 	Network time.Duration
 	// Local is the way between an app and its sidecar, one way.
 	Local time.Duration
+	// Hop is what a request needs more between two proxies than the constant times, drawn for each attempt; nil is nothing.
+	Hop *dist.Distribution
 	// Proxy is what a proxy needs for a request, and again for its answer.
 	Proxy time.Duration
 	// Work is what an app computes for a request, before its first call or its answer.

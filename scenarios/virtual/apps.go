@@ -40,9 +40,13 @@ func (e *engine) startApp(w *workload) error {
 		return nil
 	}
 	env := func(name string) string { return w.env[name] }
+	var measured *dist.Distribution
+	if d, known := e.opts.Work[w.Owner]; known {
+		measured = &d
+	}
 	switch role := roleOf(e.opts.App, w.Owner); role {
 	case "backend":
-		e.mesh.SetApp(w.Key(), sim.App{Backend: &sim.BackendOptions{Answer: backendAnswer(w), Ports: backendPorts()}})
+		e.mesh.SetApp(w.Key(), sim.App{Work: measured, Backend: &sim.BackendOptions{Answer: backendAnswer(w), Ports: backendPorts()}})
 	case "tcp-echo":
 		prefix := w.env["TCP_ECHO_PREFIX"]
 		if prefix == "" {
@@ -67,6 +71,9 @@ func (e *engine) startApp(w *workload) error {
 				return fmt.Errorf("%s: %w", w.Name, err)
 			}
 			app.Servers, app.Room, app.Work = n, queue.Unbounded, &each
+		}
+		if measured != nil {
+			app.Work = measured
 		}
 		e.mesh.SetApp(w.Key(), app)
 	}

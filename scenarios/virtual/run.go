@@ -14,6 +14,7 @@ import (
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/sim"
+	"github.com/squallmesh/squall/mesh/sim/dist"
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/query"
@@ -39,6 +40,8 @@ type Options struct {
 	Times *sim.Times
 	// Today is the day on which tokens of end users are judged, whose times are not virtual. The zero time finds none expired.
 	Today time.Time
+	// Work is how long Deployments are at work, by name, in place of Times.Work and what is built in.
+	Work map[string]dist.Distribution
 	// Budget of events; 0 takes DefaultBudget.
 	Budget uint64
 }

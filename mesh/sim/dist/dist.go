@@ -19,6 +19,7 @@ const (
 	logNormal
 	gamma
 	pareto
+	empirical
 )
 
 // Distribution of a time that is not negative. It is a plain value; the zero Distribution is the constant 0. Times are drawn in
@@ -29,6 +30,8 @@ type Distribution struct {
 	// constant: a the value; exponential: a the mean; log-normal: a mean and b standard deviation of the logarithm;
 	// gamma: a shape, b scale; Pareto: a minimum, b shape.
 	a, b float64
+	// table of an empirical distribution.
+	table *table
 }
 
 // Constant is always value, which is not negative.
@@ -36,7 +39,7 @@ func Constant(value time.Duration) (Distribution, error) {
 	if value < 0 || value > Longest {
 		return Distribution{}, fmt.Errorf("a constant time of %v: it must be between 0 and %v", value, Longest)
 	}
-	return Distribution{constant, float64(value), 0}, nil
+	return Distribution{family: constant, a: float64(value)}, nil
 }
 
 // Exponential has a mean > 0.
@@ -44,7 +47,7 @@ func Exponential(mean time.Duration) (Distribution, error) {
 	if err := positive("an exponential", "mean", mean); err != nil {
 		return Distribution{}, err
 	}
-	return Distribution{exponential, float64(mean), 0}, nil
+	return Distribution{family: exponential, a: float64(mean)}, nil
 }
 
 // LogNormal has a mean > 0 and a coefficient of variation > 0: the standard deviation over the mean, of the times themselves and not
@@ -54,7 +57,7 @@ func LogNormal(mean time.Duration, cv float64) (Distribution, error) {
 		return Distribution{}, err
 	}
 	variance := math.Log1p(cv * cv)
-	return Distribution{logNormal, math.Log(float64(mean)) - variance/2, math.Sqrt(variance)}, nil
+	return Distribution{family: logNormal, a: math.Log(float64(mean)) - variance/2, b: math.Sqrt(variance)}, nil
 }
 
 // Gamma has a mean > 0 and a coefficient of variation > 0, as LogNormal has. Its shape is 1/cv²; a whole shape is an Erlang distribution.
@@ -63,7 +66,7 @@ func Gamma(mean time.Duration, cv float64) (Distribution, error) {
 		return Distribution{}, err
 	}
 	shape := 1 / (cv * cv)
-	return Distribution{gamma, shape, float64(mean) / shape}, nil
+	return Distribution{family: gamma, a: shape, b: float64(mean) / shape}, nil
 }
 
 // Pareto has P(X > x) = (minimum/x)^shape, with a minimum > 0 and a shape > 0. With a shape of at most 1 its mean is infinite, and of
@@ -72,7 +75,7 @@ func Pareto(minimum time.Duration, shape float64) (Distribution, error) {
 	if err := shaped("a Pareto", "minimum", minimum, "shape", shape); err != nil {
 		return Distribution{}, err
 	}
-	return Distribution{pareto, float64(minimum), shape}, nil
+	return Distribution{family: pareto, a: float64(minimum), b: shape}, nil
 }
 
 func positive(family, name string, d time.Duration) error {
@@ -105,6 +108,8 @@ func (d Distribution) Mean() float64 {
 			return d.a * d.b / (d.b - 1)
 		}
 		return math.Inf(1)
+	case empirical:
+		return d.table.mean()
 	}
 	panic("dist: unknown family")
 }
@@ -126,6 +131,8 @@ func (d Distribution) SquaredCV() float64 {
 			return 1 / (d.b * (d.b - 2))
 		}
 		return math.Inf(1)
+	case empirical:
+		return d.table.squaredCV()
 	}
 	panic("dist: unknown family")
 }
@@ -144,6 +151,8 @@ func (d Distribution) Draw(r *rand.Rand) time.Duration {
 		x = d.b * drawGamma(r, d.a)
 	case pareto:
 		x = d.a * math.Exp(r.ExpFloat64()/d.b) // the logarithm of x/minimum is exponential with the rate shape
+	case empirical:
+		x = d.table.at(r.Float64())
 	}
 	if x >= float64(Longest) {
 		return Longest
