@@ -60,7 +60,7 @@ func TestBadTopologies(t *testing.T) {
 	for text, want := range map[string]string{
 		head + "  services:\n    - {name: a, work: {constant: 1ms}, calls: [b]}\n    - {name: b, work: {constant: 1ms}, calls: [a]}\n": "t.yaml:7:48: a cycle without end: a calls b calls a [ENDLESS-CALLS]",
 		head + "  services: [{name: a, work: {constant: 1ms}, calls: [a]}]\n":                                                          "a cycle without end: a calls a",
-		head + "  services: [{name: a, work: {pareto: {minimum: 1ms, shape: 1}}}]\n":                                                   "t.yaml:5:30: a Pareto time with a shape of at most 1 has no mean",
+		head + "  services: [{name: a, work: {pareto: {minimum: 1ms, shape: 1}}}]\n":                                                   "t.yaml:5:24: a Pareto time with a shape of at most 1 has no mean",
 		head + "  workloads: {a: {work: {pareto: {minimum: 1ms, shape: 0.5}}}}\n":                                                      "has no mean",
 		head + "  services: [{name: a, work: {constant: 1ms}, calls: [c]}]\n":                                                          `a calls "c", and there is no such service`,
 		head + "  services: [{name: a, work: {constant: 1ms}}, {name: a, work: {constant: 1ms}}]\n":                                    "a name of its own",
