@@ -63,6 +63,8 @@ type mutantResult struct {
 	Outcome string         `json:"outcome"`
 	Verdict record.Verdict `json:"verdict"`
 	Reason  string         `json:"reason"`
+	// Seconds is how long its last run took.
+	Seconds float64 `json:"seconds"`
 }
 
 // mutantsFlags are the flags of mutants.
@@ -257,6 +259,7 @@ func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []st
 		res := mutantResult{
 			Scenario: r.Scenario.Metadata.Name, Mutant: m.Name, Expect: m.Expect,
 			Outcome: outcomeOf(m.Expect, r.Verdict), Verdict: r.Verdict, Reason: r.Reason,
+			Seconds: seconds(r),
 		}
 		if res.Outcome != "killed" {
 			alive++
