@@ -78,6 +78,7 @@ type runner struct {
 	tlsLoads map[string]bool
 	// happenings are the items of the timeline, with what they saw while they ran.
 	happenings []happening
+	ends       *ends
 
 	mu      sync.Mutex
 	results []loadgen.Result

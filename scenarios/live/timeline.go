@@ -34,6 +34,7 @@ func (r *runner) timeline(ctx context.Context) error {
 		return err
 	}
 	r.book.start(ctx)
+	r.ends = newEnds(r.file)
 	g, during := errgroup.WithContext(ctx)
 	for _, i := range plan.Order(items) {
 		item := items[i]
@@ -128,6 +129,9 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 		}
 		if item.For > 0 {
 			r.book.end(ctx, item.Name, min(r.file.End(), until-plan.Guard))
+		}
+		if err := r.ends.arrive(ctx, item, until); err != nil {
+			return err
 		}
 		if h.end != nil {
 			if err := h.end(ctx); err != nil {
