@@ -242,7 +242,7 @@ func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []st
 	}
 	quiet := *env
 	quiet.stderr = io.Discard
-	runs, err := runJobs(ctx, &quiet, f.runFlags, b, g.jobs, func(_ job, r *record.Run) error {
+	runs, err := runKept(ctx, &quiet, f.runFlags, b, g.jobs, func(_ job, r *record.Run) error {
 		_, err := fmt.Fprintf(env.stderr, "  %-13s %s\n", r.Verdict, r.Scenario.Metadata.Name)
 		return err
 	})

@@ -9,7 +9,6 @@ import (
 
 	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/mesh/platform"
-	"github.com/squallmesh/squall/mesh/xds/translate"
 	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/query"
 )
@@ -93,51 +92,20 @@ func (r *runner) mirrored() (n uint64) {
 func (r *runner) busy(ctx context.Context, list []*platform.Instance) (what string, completed uint64) {
 	logged, connections := r.observed.Ledger.Counts(), r.observed.Ledger.Connections()
 	for _, i := range list {
-		t, err := trafficOf(ctx, i)
+		t, err := platform.TrafficOf(ctx, i)
 		switch {
 		case err != nil:
 			// A proxy that is gone cannot report any more; its loss was noted when it was ended.
-		case t.active > 0:
-			return fmt.Sprintf("%s has %d requests in flight", i.Name, t.active), 0
-		case uint64(logged[i.ID()]) < t.completed:
-			return fmt.Sprintf("%s reported %d of %d requests", i.Name, logged[i.ID()], t.completed), 0
-		case uint64(connections[i.ID()]) < t.connections:
-			return fmt.Sprintf("%s reported %d of %d connections", i.Name, connections[i.ID()], t.connections), 0
+		case t.Active > 0:
+			return fmt.Sprintf("%s has %d requests in flight", i.Name, t.Active), 0
+		case uint64(logged[i.ID()]) < t.Completed:
+			return fmt.Sprintf("%s reported %d of %d requests", i.Name, logged[i.ID()], t.Completed), 0
+		case uint64(connections[i.ID()]) < t.Connections:
+			return fmt.Sprintf("%s reported %d of %d connections", i.Name, connections[i.ID()], t.Connections), 0
 		}
-		completed += t.completed
+		completed += t.Completed
 	}
 	return "", completed
-}
-
-// traffic is what a proxy counts of what its log must have.
-type traffic struct{ active, completed, connections uint64 }
-
-// trafficOf leaves out open tunnels (CONNECT): what comes out of them is counted.
-func trafficOf(ctx context.Context, i *platform.Instance) (t traffic, err error) {
-	stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total|cluster\.`+
-		translate.ConnectListener+`[|;].*\.upstream_rq_(active|200))$`)
-	if err != nil {
-		return t, err
-	}
-	var opened, open uint64
-	for name, v := range stats.Values {
-		switch {
-		case strings.HasPrefix(name, "http.admin."):
-		case strings.HasPrefix(name, "tcp."):
-			t.connections += v
-		case strings.HasSuffix(name, "downstream_rq_active"):
-			t.active += v
-		case strings.HasSuffix(name, "completed"):
-			t.completed += v
-		case strings.HasSuffix(name, "upstream_rq_active"):
-			open += v
-		case !strings.Contains(name, ".external."):
-			opened += v
-		}
-	}
-	t.active -= min(open, t.active)
-	t.completed -= min(opened, t.completed)
-	return t, nil
 }
 
 // collect moves everything into the record, and asks the metrics.

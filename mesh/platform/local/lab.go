@@ -72,6 +72,8 @@ type Lab struct {
 	templates map[string]config.Template
 	// planned are processes whose end is not a failure.
 	planned map[*proc.Process]bool
+	// started is how many instances there were at the start.
+	started int
 	failed  chan error
 	// identities are nil until the lab starts.
 	identities *identities
@@ -129,6 +131,7 @@ func (l *Lab) start(ctx context.Context) error {
 	if err := l.plan(config.Set{}.With(docs...)); err != nil {
 		return err
 	}
+	l.started = len(l.instances)
 	if err := l.enter(ctx, l.instances); err != nil {
 		return err
 	}

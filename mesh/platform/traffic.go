@@ -1,0 +1,44 @@
+package platform
+
+import (
+	"context"
+	"strings"
+
+	"github.com/squallmesh/squall/mesh/xds/translate"
+)
+
+// Traffic is what a proxy counts, since it started, of what its log must have.
+type Traffic struct {
+	// Active are requests under way, Completed those that are over.
+	Active, Completed uint64
+	// Connections over TCP that were accepted.
+	Connections uint64
+}
+
+// TrafficOf asks an instance's proxy. Open tunnels (CONNECT) are left out: what comes out of them is counted.
+func TrafficOf(ctx context.Context, i *Instance) (t Traffic, err error) {
+	stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total|cluster\.`+
+		translate.ConnectListener+`[|;].*\.upstream_rq_(active|200))$`)
+	if err != nil {
+		return t, err
+	}
+	var opened, open uint64
+	for name, v := range stats.Values {
+		switch {
+		case strings.HasPrefix(name, "http.admin."):
+		case strings.HasPrefix(name, "tcp."):
+			t.Connections += v
+		case strings.HasSuffix(name, "downstream_rq_active"):
+			t.Active += v
+		case strings.HasSuffix(name, "completed"):
+			t.Completed += v
+		case strings.HasSuffix(name, "upstream_rq_active"):
+			open += v
+		case !strings.Contains(name, ".external."):
+			opened += v
+		}
+	}
+	t.Active -= min(open, t.Active)
+	t.Completed -= min(opened, t.Completed)
+	return t, nil
+}
