@@ -59,7 +59,7 @@ type mutantResult struct {
 	Mutant   string `json:"mutant"`
 	// Expect is fail or inconclusive; of a generated mutant, either: "fail|inconclusive".
 	Expect record.Verdict `json:"expect"`
-	// Outcome is killed (exactly the expected verdict), survived (a pass), inconclusive, or wrong.
+	// Outcome is killed (exactly the expected verdict), survived (a pass), inconclusive, or wrong; passed of a control.
 	Outcome string         `json:"outcome"`
 	Verdict record.Verdict `json:"verdict"`
 	Reason  string         `json:"reason"`
@@ -75,6 +75,8 @@ type mutantsFlags struct {
 	written   bool
 	// only is a part of the names of the mutants to run; all if empty.
 	only string
+	// control adds each scenario as it is, after its mutants.
+	control bool
 }
 
 func newMutantsCommand(env *environment) *cobra.Command {
@@ -89,6 +91,9 @@ With --generated more are derived from the rules and the timeline: each field re
 that matters, each fault left out. Such a mutant is killed when the scenario does not pass. Changes that are invalid or make no
 difference to the mesh are no mutants. Those that a scenario knowingly cannot notice stand under unseen in its mutants.yaml; files
 whose changes another scenario notices stand under shared.
+
+The mutants of one scenario run one after the other in one mesh, which is set back between them (on loopback and pods, unless
+processes came or went). With --control the scenario runs there once more as it is, and must pass: nothing was left behind.
 
 Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not start.`,
 		Example: "  squall mutants scenarios/catalog/retries\n  squall mutants --written=false --generated 1 scenarios/catalog/retries\n  squall mutants --generated 1 --only timeout scenarios/catalog/retry-timeouts",
@@ -117,6 +122,7 @@ Exit codes: 0 all killed, 1 some were not, 3 invalid input, 4 the lab could not 
 	c.Flags().Float64Var(&f.generated, "generated", 0, "share of the generated mutants to run, from 0 to 1, drawn by the seed")
 	c.Flags().StringVar(&f.only, "only", "", "run only mutants whose names contain this")
 	c.Flags().BoolVar(&f.written, "written", true, "run the mutants of mutants.yaml")
+	c.Flags().BoolVar(&f.control, "control", false, "run each scenario as it is after its mutants, in the same mesh: it must pass")
 	c.Flags().BoolVar(&f.list, "list", false, "list the mutants and stop")
 	return c
 }
@@ -207,6 +213,14 @@ func (g *generation) load(env *environment, f mutantsFlags, path string) diag.Li
 		problems.Add(wrong...)
 		g.jobs, g.mutants, g.unseen = append(g.jobs, more.jobs...), append(g.mutants, more.mutants...), append(g.unseen, more.unseen...)
 	}
+	if f.control {
+		j, more := loadScenario(env, path)
+		problems.Add(more...)
+		if j.file != nil {
+			j.file = j.file.Variants()[0]
+			g.jobs, g.mutants = append(g.jobs, j), append(g.mutants, mutant{Name: "unchanged", Expect: record.Pass})
+		}
+	}
 	return problems
 }
 
@@ -253,7 +267,7 @@ func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []st
 		return err
 	}
 	results := []mutantResult{}
-	alive := 0
+	alive, controls, leaks := 0, 0, 0
 	for i, r := range runs {
 		m := g.mutants[i]
 		res := mutantResult{
@@ -261,7 +275,13 @@ func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []st
 			Outcome: outcomeOf(m.Expect, r.Verdict), Verdict: r.Verdict, Reason: r.Reason,
 			Seconds: seconds(r),
 		}
-		if res.Outcome != "killed" {
+		switch {
+		case m.Expect == record.Pass:
+			controls++
+			if res.Outcome != "passed" {
+				leaks++
+			}
+		case res.Outcome != "killed":
 			alive++
 		}
 		results = append(results, res)
@@ -270,7 +290,11 @@ func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []st
 	for _, res := range results {
 		_, _ = fmt.Fprintf(env.stdout, "%-12s %-20s %-28s %s\n", res.Outcome, res.Scenario, res.Mutant, res.Reason)
 	}
-	_, _ = fmt.Fprintf(env.stdout, "%d mutants: %d killed, %d not; %d are known to be unseen\n", len(results), len(results)-alive, alive, len(g.unseen))
+	number := len(results) - controls
+	_, _ = fmt.Fprintf(env.stdout, "%d mutants: %d killed, %d not; %d are known to be unseen\n", number, number-alive, alive, len(g.unseen))
+	if controls > 0 {
+		_, _ = fmt.Fprintf(env.stdout, "%d controls: %d passed, %d did not\n", controls, controls-leaks, leaks)
+	}
 	if f.out != "" {
 		unseen := g.unseen
 		if unseen == nil {
@@ -289,7 +313,7 @@ func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []st
 			}
 		}
 	}
-	if alive > 0 {
+	if alive+leaks > 0 {
 		return &exitError{code: exitFail}
 	}
 	return nil
@@ -297,6 +321,8 @@ func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []st
 
 func outcomeOf(expect, got record.Verdict) string {
 	switch {
+	case expect == record.Pass && got == expect:
+		return "passed"
 	case got == expect, expect == either && (got == record.Fail || got == record.Inconclusive):
 		return "killed"
 	case got == record.Pass:
