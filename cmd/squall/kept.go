@@ -27,7 +27,7 @@ func runKept(
 	if f.sim || f.form != platform.Loopback && f.form != platform.Pods {
 		return runJobs(ctx, env, f, b, jobs, done)
 	}
-	f.starting = make(chan struct{}, 1)
+	f.starting = make(turn, 1)
 	all := newRuns(env, jobs, done)
 	var g errgroup.Group
 	g.SetLimit(max(1, f.parallel))
@@ -64,7 +64,7 @@ func runGroup(ctx context.Context, env *environment, f runFlags, b envoy.Binary,
 	if err != nil {
 		return err
 	}
-	mesh := &local.Kept{Options: labOptions(env, f, b, owner, dir), Restore: live.CalmBackends}
+	mesh := &local.Kept{Options: labOptions(env, f, b, owner, dir), Restore: live.CalmBackends, Turn: f.starting.take}
 	defer func() { err = errors.Join(err, mesh.Close(), owner.Close()) }()
 	for n, i := range group {
 		s := stage{platform: mesh, dir: filepath.Join(dir, fmt.Sprintf("run%d", n))}

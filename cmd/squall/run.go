@@ -59,7 +59,7 @@ type runFlags struct {
 	// injected takes the app's pods that are in the cluster.
 	injected bool
 	// starting holds a value while one of several meshes starts.
-	starting chan struct{}
+	starting turn
 	// sim runs in virtual time. topology names the file of its times, which measured holds; empty has none.
 	sim      bool
 	topology string
@@ -278,7 +278,7 @@ func runJobs(
 			return nil, err
 		}
 	}
-	f.starting = make(chan struct{}, 1)
+	f.starting = make(turn, 1)
 	all := newRuns(env, jobs, done)
 	var g errgroup.Group
 	g.SetLimit(max(1, f.parallel))
@@ -336,7 +336,7 @@ func openStage(env *environment, f runFlags, b envoy.Binary) (stage, error) {
 	if err != nil {
 		return stage{}, err
 	}
-	return stage{platform: platformOf(f, labOptions(env, f, b, owner, dir)), dir: dir, close: owner.Close}, nil
+	return stage{platform: turns{platformOf(f, labOptions(env, f, b, owner, dir)), f.starting}, dir: dir, close: owner.Close}, nil
 }
 
 func labOptions(env *environment, f runFlags, b envoy.Binary, owner *proc.Owner, dir string) local.Options {
@@ -379,7 +379,7 @@ func runOn(ctx context.Context, env *environment, f runFlags, b envoy.Binary, j 
 	_, _ = fmt.Fprintf(env.stderr, "%s: %s\n", j.file.Metadata.Name, j.file.Spec.Title)
 	run, err := func() (run *record.Run, err error) {
 		options := live.Options{
-			Platform: turns{s.platform, f.starting}, Envoy: b, Dir: s.dir, App: j.app, AppDir: j.appDir,
+			Platform: s.platform, Envoy: b, Dir: s.dir, App: j.app, AppDir: j.appDir,
 			Seed: f.seed, Version: version, Progress: env.stderr, Decided: j.decided, Attach: f.host,
 		}
 		if j.bundle != "" {

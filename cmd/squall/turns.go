@@ -10,16 +10,26 @@ import (
 // still judged, and what runs beside several is not: its faults and its requests come late.
 type turns struct {
 	platform.Platform
-	// taken holds a value while a mesh starts; all that run side by side share it.
-	taken chan struct{}
+	taken turn
 }
 
-func (t turns) Start(ctx context.Context, s platform.Spec) (platform.Deployment, error) {
+// turn holds a value while a mesh starts; all that run side by side share it.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) (done func(), err error) {
 	select {
-	case t.taken <- struct{}{}:
+	case t <- struct{}{}:
+		return func() { <-t }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	defer func() { <-t.taken }()
+}
+
+func (t turns) Start(ctx context.Context, s platform.Spec) (platform.Deployment, error) {
+	done, err := t.taken.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return t.Platform.Start(ctx, s)
 }

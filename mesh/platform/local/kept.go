@@ -25,6 +25,8 @@ type Kept struct {
 	Options Options
 	// Restore undoes what the lab does not know of; it may be nil.
 	Restore func(context.Context, []*platform.Instance) error
+	// Turn is waited for before a lab starts, and what it gives is called when it has; it may be nil.
+	Turn func(context.Context) (done func(), err error)
 
 	spec platform.Spec
 	lab  *collected
@@ -39,13 +41,20 @@ func (k *Kept) Info() platform.Info { return k.Options.Form.Info() }
 // Start gives the lab that is up, set back, or a new one.
 func (k *Kept) Start(ctx context.Context, s platform.Spec) (platform.Deployment, error) {
 	if k.lab != nil && k.fits(s) {
-		if err := k.lab.setBack(ctx, k.Restore, s.Rules); err == nil {
+		if before, err := k.lab.setBack(ctx, k.Restore, s.Rules); err == nil {
 			k.Reused++
-			return k.lend(ctx), nil
+			return k.lend(ctx, before), nil
 		}
 	}
 	if err := errors.Join(k.Close(), ctx.Err()); err != nil {
 		return nil, err
+	}
+	if k.Turn != nil {
+		done, err := k.Turn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 	}
 	p := Platform{k.Options}
 	p.Dir = filepath.Join(k.Options.Dir, strconv.Itoa(k.labs))
@@ -58,7 +67,7 @@ func (k *Kept) Start(ctx context.Context, s platform.Spec) (platform.Deployment,
 		return nil, err
 	}
 	k.spec, k.lab = s, d.(*collected)
-	return k.lend(ctx), nil
+	return k.lend(ctx, nil), nil
 }
 
 // Close ends the lab, if one is up.
@@ -88,37 +97,41 @@ func (l *lent) Collected() *collect.Collector { return l.since }
 // Close leaves the lab up.
 func (l *lent) Close() error { return l.since.Close() }
 
-func (k *Kept) lend(ctx context.Context) *lent {
+// lend begins to collect for a deployment, before which its proxies had counted this.
+func (k *Kept) lend(ctx context.Context, before map[string]platform.Traffic) *lent {
 	from := k.lab.collector
-	hops, requests := from.Ledger.Len(), from.Ledger.Counts()
+	hops := from.Ledger.Len()
 	_, spans := from.SpansFrom(1 << 60)
-	all := 0
-	for _, n := range requests {
-		all += n
-	}
-	return &lent{k.lab, collect.Follow(ctx, collect.Source{
-		// As if each request had its span, though a mirror's copy has none: else those would be waited for.
-		Every: followEvery, Requests: requests, Connections: from.Ledger.Connections(), Spans: all,
+	source := collect.Source{
+		Every: followEvery, Requests: map[string]int{}, Connections: map[string]int{},
 		Next: func(context.Context) (news collect.News, err error) {
 			news.Hops = from.Ledger.From(hops)
 			hops += len(news.Hops)
 			news.Spans, spans = from.SpansFrom(spans)
 			return news, nil
 		},
-	})}
+	}
+	for id, t := range before {
+		source.Requests[id], source.Connections[id] = int(t.Completed), int(t.Connections)
+		source.Spans += int(t.Completed) // as if each had its span, though a mirror's copy has none: else those would be waited for
+	}
+	return &lent{k.lab, collect.Follow(ctx, source)}
 }
 
-// setBack makes the lab what it was when it had started, with other rules. An error says that it cannot be told to be.
-func (c *collected) setBack(ctx context.Context, restore func(context.Context, []*platform.Instance) error, rules []config.File) error {
+// setBack makes the lab what it was when it had started, with other rules, and tells what its proxies have counted so far, by their ids. An
+// error says that it cannot be told to be what it was.
+func (c *collected) setBack(
+	ctx context.Context, restore func(context.Context, []*platform.Instance) error, rules []config.File,
+) (before map[string]platform.Traffic, err error) {
 	select {
 	case err := <-c.failed:
-		return err
+		return nil, err
 	default:
 	}
 	if !c.original() {
-		return errors.New("processes came or went")
+		return nil, errors.New("processes came or went")
 	}
-	err := c.MendAll(ctx)
+	err = c.MendAll(ctx)
 	for slot := range model.LeaseSlots {
 		_, e := c.client.SetLease(ctx, slot, nil)
 		err = errors.Join(err, e)
@@ -127,10 +140,10 @@ func (c *collected) setBack(ctx context.Context, restore func(context.Context, [
 		err = errors.Join(err, restore(ctx, c.Instances()))
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := c.quiet(ctx); err != nil {
-		return err
+	if before, err = c.quiet(ctx); err != nil {
+		return nil, err
 	}
 	// Without rules first: what a proxy knows of endpoints it has thrown out, of limits and of budgets goes with the rule that it is for.
 	for _, next := range [][]config.File{nil, rules} {
@@ -138,10 +151,10 @@ func (c *collected) setBack(ctx context.Context, restore func(context.Context, [
 		c.rules = next
 		c.mu.Unlock()
 		if err := c.applyAll(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return c.settle(ctx)
+	return before, c.settle(ctx)
 }
 
 // original reports whether the lab has the processes with which it started.
@@ -151,41 +164,53 @@ func (l *Lab) original() bool {
 	return len(l.planned) == 0 && len(l.instances) == l.started
 }
 
-// The times of quiet: how long it is waited for, and how often it is asked.
+// The times of quiet: how long it is waited for, how often it is asked, and for how long nothing may come. Proxies send what they log every
+// 50 ms.
 const (
-	quietTimeout = 3 * time.Second
+	quietTimeout = 2 * time.Second
 	quietPoll    = 10 * time.Millisecond
+	quietTime    = 120 * time.Millisecond
 )
 
-// quiet waits until no proxy has a request under way, and all that proxies say they logged has come.
-func (c *collected) quiet(ctx context.Context) error {
+// quiet waits until no proxy has a request under way, all that they completed was reported, and nothing more comes: of a request that was
+// given up a log may tell that counts for nobody. It gives what they have counted.
+func (c *collected) quiet(ctx context.Context) (map[string]platform.Traffic, error) {
 	ctx, cancel := context.WithTimeout(ctx, quietTimeout)
 	defer cancel()
+	came, since := -1, time.Now()
 	for {
-		busy, err := c.busy(ctx)
-		if busy == "" || err != nil {
-			return err
+		traffic, busy, err := c.traffic(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if n := c.collector.Ledger.Len() + c.collector.SpanCount(); busy != "" || n != came {
+			came, since = n, time.Now()
+		}
+		if busy == "" && time.Since(since) >= quietTime {
+			return traffic, nil
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New(busy)
+			return nil, errors.New(busy)
 		case <-time.After(quietPoll):
 		}
 	}
 }
 
-// busy says what is under way, or "".
-func (c *collected) busy(ctx context.Context) (string, error) {
+// traffic asks the proxies what they have counted; busy says what is still under way, or "".
+func (c *collected) traffic(ctx context.Context) (all map[string]platform.Traffic, busy string, err error) {
 	logged, connections := c.collector.Ledger.Counts(), c.collector.Ledger.Connections()
+	all = map[string]platform.Traffic{}
 	for _, i := range c.Instances() {
 		t, err := platform.TrafficOf(ctx, i)
 		if err != nil {
-			return "", err
+			return nil, "", err
 		}
-		if t.Active > 0 || uint64(logged[i.ID()]) != t.Completed || uint64(connections[i.ID()]) != t.Connections {
-			return fmt.Sprintf("%s has %d requests under way, and reported %d of %d requests and %d of %d connections",
-				i.Name, t.Active, logged[i.ID()], t.Completed, connections[i.ID()], t.Connections), nil
+		if t.Active > 0 || uint64(logged[i.ID()]) < t.Completed || uint64(connections[i.ID()]) < t.Connections {
+			busy = fmt.Sprintf("%s has %d requests under way, and reported %d of %d requests and %d of %d connections",
+				i.Name, t.Active, logged[i.ID()], t.Completed, connections[i.ID()], t.Connections)
 		}
+		all[i.ID()] = t
 	}
-	return "", nil
+	return all, busy, nil
 }
