@@ -136,7 +136,7 @@ func TestEnvoy(t *testing.T) {
 			"request.method":            {func(r *http.Request) { r.Method = http.MethodPut }, nil},
 			"request.path":              {func(r *http.Request) { r.URL.Path = "/other" }, nil},
 			"remote.ip":                 {header("X-Forwarded-For", "192.0.2.1"), header("X-Forwarded-For", "192.0.2.2"), nil},
-			"source.principal":          {nil}, // plain text here: nobody; who has a certificate counts in the scenario
+			"source.principal":          {nil}, // plain text here: nobody
 		} {
 			t.Run(fmt.Sprintf("global %v, by %s", global, by), func(t *testing.T) {
 				l.t = t
