@@ -24,8 +24,8 @@ func TestItemsThatEndAtTheSameTimeEndTogether(t *testing.T) {
 	go func() { first <- e.arrive(t.Context(), held, 3*time.Second) }()
 	require.NoError(t, e.arrive(t.Context(), perhaps, 3*time.Second))
 	select {
-	case <-first:
-		t.Fatal("what was held is let go while a phase lasts")
+	case err := <-first:
+		t.Fatalf("what was held is let go while a phase lasts: %v", err)
 	case <-time.After(20 * time.Millisecond):
 	}
 	require.NoError(t, e.arrive(t.Context(), phase, 3*time.Second))
