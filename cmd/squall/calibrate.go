@@ -14,7 +14,6 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/sim/topology"
 	"github.com/squallmesh/squall/scenarios/calibrate"
-	"github.com/squallmesh/squall/scenarios/record"
 )
 
 func newCalibrateCommand(env *environment) *cobra.Command {
@@ -43,13 +42,9 @@ func calibrateBundles(env *environment, args []string, out string) error {
 	if err != nil {
 		return invalid(err)
 	}
-	var runs []*record.Run
-	for _, dir := range dirs {
-		run, err := judgeAgain(dir)
-		if err != nil {
-			return invalid(fmt.Errorf("%s: %w", dir, err))
-		}
-		runs = append(runs, run)
+	runs, err := judgeAll(dirs)
+	if err != nil {
+		return err
 	}
 	result, err := calibrate.Runs(filepath.Base(dirs[0]), runs)
 	if err != nil {

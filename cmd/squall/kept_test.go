@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,23 +15,11 @@ import (
 // A lab that is kept serves the next deployment with none of the last one's rules, faults and reports; one whose processes came or went does
 // not serve another.
 func TestKeptLabsAreSetBack(t *testing.T) {
-	env := osEnvironment()
-	env.self = program(t)
-	var err error
-	env.tempDir, err = os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(env.tempDir) })
-	b, err := findEnvoy(t.Context(), env, "")
-	if err != nil {
-		t.Skipf("there is no Envoy: %v", err)
-	}
-	owner, dir, err := newOwner(env)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, owner.Close()) })
+	_, _, options := labOf(t)
 	a, appDir, err := loadApp("backend")
 	require.NoError(t, err)
 	spec := platform.Spec{App: a, AppDir: appDir, Exact: true, Rules: []config.File{{Name: "rules.yaml", Data: []byte(platformRules)}}}
-	kept := &local.Kept{Options: labOptions(env, runFlags{form: platform.Loopback}, b, owner, dir), Restore: live.CalmBackends}
+	kept := &local.Kept{Options: options(platform.Loopback), Restore: live.CalmBackends}
 	t.Cleanup(func() { require.NoError(t, kept.Close()) })
 	page := func(d platform.Deployment) int {
 		t.Helper()

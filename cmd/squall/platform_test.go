@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/squallmesh/squall/mesh/config"
+	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/docker"
 	"github.com/squallmesh/squall/mesh/platform/kind"
@@ -33,30 +34,16 @@ const platformRules = `{apiVersion: networking.istio.io/v1, kind: Gateway, metad
 // docker and kind in SQUALL_PLATFORMS, and the image of kind's nodes in SQUALL_NODE_IMAGE.
 func TestPlatforms(t *testing.T) {
 	wanted := strings.FieldsFunc(os.Getenv("SQUALL_PLATFORMS"), func(r rune) bool { return r == ',' || r == ' ' })
-	env := osEnvironment()
-	env.self = program(t)
-	var err error
-	env.tempDir, err = os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(env.tempDir) })
-	b, err := findEnvoy(t.Context(), env, "")
-	if err != nil {
-		t.Skipf("there is no Envoy: %v", err)
-	}
-	owner, dir, err := newOwner(env)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, owner.Close()) })
+	env, b, options := labOf(t)
 	a, appDir, err := loadApp("backend")
 	require.NoError(t, err)
 
 	all := map[platform.Form]func(t *testing.T) platform.Platform{
 		platform.Loopback: func(*testing.T) platform.Platform {
-			return local.Platform{Options: local.Options{Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env)}}
+			return local.Platform{Options: options(platform.Loopback)}
 		},
 		platform.Pods: func(*testing.T) platform.Platform {
-			return local.Platform{Options: local.Options{
-				Squall: env.self, Envoy: b, Owner: owner, Dir: dir, Env: appEnvironment(env), Form: platform.Pods,
-			}}
+			return local.Platform{Options: options(platform.Pods)}
 		},
 		platform.Docker: func(t *testing.T) platform.Platform {
 			t.Helper()
@@ -121,6 +108,25 @@ func TestPlatforms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// labOf gives what labs of a test are made with, in a folder that goes with the test.
+func labOf(t *testing.T) (env *environment, b envoy.Binary, options func(platform.Form) local.Options) {
+	t.Helper()
+	env = osEnvironment()
+	env.self = program(t)
+	var err error
+	env.tempDir, err = os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(env.tempDir) })
+	b, err = findEnvoy(t.Context(), env, "")
+	if err != nil {
+		t.Skipf("there is no Envoy: %v", err)
+	}
+	owner, dir, err := newOwner(env)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, owner.Close()) })
+	return env, b, func(form platform.Form) local.Options { return labOptions(env, runFlags{form: form}, b, owner, dir) }
 }
 
 // insidePods runs this test once more, inside of namespaces, where labs of pods are.

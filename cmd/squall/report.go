@@ -53,13 +53,9 @@ func compareBundles(env *environment, args []string) error {
 	if len(args) != 2 {
 		return invalid(fmt.Errorf("two bundles are compared, not %d: squall report --compare BEFORE AFTER", len(args)))
 	}
-	var runs []*record.Run
-	for _, dir := range args {
-		run, err := judgeAgain(dir)
-		if err != nil {
-			return invalid(fmt.Errorf("%s: %w", dir, err))
-		}
-		runs = append(runs, run)
+	runs, err := judgeAll(args)
+	if err != nil {
+		return err
 	}
 	c := compare.Runs(runs[0], runs[1])
 	_, _ = fmt.Fprintf(env.stdout, "verdict: %s, then %s\n", c.Before, c.After)
@@ -125,6 +121,19 @@ func bundles(args []string) ([]string, error) {
 	}
 	slices.Sort(out)
 	return slices.Compact(out), errors.Join(problems...)
+}
+
+// judgeAll judges the runs of several folders once more.
+func judgeAll(dirs []string) ([]*record.Run, error) {
+	var out []*record.Run
+	for _, dir := range dirs {
+		run, err := judgeAgain(dir)
+		if err != nil {
+			return nil, invalid(fmt.Errorf("%s: %w", dir, err))
+		}
+		out = append(out, run)
+	}
+	return out, nil
 }
 
 // judgeAgain reads a bundle's record and judges it.

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/squallmesh/squall/mesh/xds/translate"
@@ -13,6 +14,19 @@ type Traffic struct {
 	Active, Completed uint64
 	// Connections over TCP that were accepted.
 	Connections uint64
+}
+
+// Pending says what a proxy has under way, or has not reported of what it counts, or "".
+func (t Traffic) Pending(name string, requests, connections int) string {
+	switch {
+	case t.Active > 0:
+		return fmt.Sprintf("%s has %d requests in flight", name, t.Active)
+	case uint64(requests) < t.Completed:
+		return fmt.Sprintf("%s reported %d of %d requests", name, requests, t.Completed)
+	case uint64(connections) < t.Connections:
+		return fmt.Sprintf("%s reported %d of %d connections", name, connections, t.Connections)
+	}
+	return ""
 }
 
 // TrafficOf asks an instance's proxy. Open tunnels (CONNECT) are left out: what comes out of them is counted.

@@ -102,17 +102,20 @@ func (s *stream) local16() uint32 {
 func (s *stream) rbac() *rbacStats {
 	p := s.proxy
 	if p.rbac == nil {
-		p.rbac = map[string]*rbacStats{}
+		p.rbac = map[uint32]*rbacStats{}
 	}
-	name := p.outboundPrefix()
+	port := uint32(outboundManager)
 	if s.inbound {
-		name = fmt.Sprintf("inbound_0.0.0.0_%d", s.port)
+		port = s.port
 	}
-	if p.rbac[name] == nil {
-		p.rbac[name] = &rbacStats{}
+	if p.rbac[port] == nil {
+		p.rbac[port] = &rbacStats{}
 	}
-	return p.rbac[name]
+	return p.rbac[port]
 }
+
+// outboundManager stands for the port of the connection manager that is not for inbound requests.
+const outboundManager = 0
 
 // pass finds what becomes of a message, once for each and each caller.
 func (p *proxy) pass(key passageKey, inbound bool) *passage {
@@ -225,7 +228,11 @@ func underscored(text string) string {
 
 // writeRBAC adds the counters of authorization under Envoy's names.
 func (p *proxy) writeRBAC(out map[string]uint64) {
-	for name, r := range p.rbac {
+	for port, r := range p.rbac {
+		name := p.outboundPrefix()
+		if port != outboundManager {
+			name = fmt.Sprintf("inbound_0.0.0.0_%d", port)
+		}
 		at := "http." + name + ";.rbac."
 		out[at+"allowed"], out[at+"denied"] = r.allowed, r.denied
 		for i, prefix := range dryRunPrefixes {

@@ -26,7 +26,7 @@ type proxy struct {
 	tokens   []*model.JWTRule
 	peers    model.MTLS
 	identity string
-	rbac     map[string]*rbacStats
+	rbac     map[uint32]*rbacStats
 	// outboundStats and inboundStats are those of its connection managers.
 	inboundStats, outboundStats httpStats
 

@@ -93,15 +93,11 @@ func (r *runner) busy(ctx context.Context, list []*platform.Instance) (what stri
 	logged, connections := r.observed.Ledger.Counts(), r.observed.Ledger.Connections()
 	for _, i := range list {
 		t, err := platform.TrafficOf(ctx, i)
-		switch {
-		case err != nil:
-			// A proxy that is gone cannot report any more; its loss was noted when it was ended.
-		case t.Active > 0:
-			return fmt.Sprintf("%s has %d requests in flight", i.Name, t.Active), 0
-		case uint64(logged[i.ID()]) < t.Completed:
-			return fmt.Sprintf("%s reported %d of %d requests", i.Name, logged[i.ID()], t.Completed), 0
-		case uint64(connections[i.ID()]) < t.Connections:
-			return fmt.Sprintf("%s reported %d of %d connections", i.Name, connections[i.ID()], t.Connections), 0
+		if err != nil {
+			continue // a proxy that is gone cannot report any more; its loss was noted when it was ended
+		}
+		if what := t.Pending(i.Name, logged[i.ID()], connections[i.ID()]); what != "" {
+			return what, 0
 		}
 		completed += t.Completed
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/proc"
 )
@@ -154,6 +155,16 @@ func (l *Lab) dropPackets(id string, n *platform.NetworkFault) error {
 		return fmt.Errorf("no workload is %q, or none %q: there is no network between them to break", n.Pair.From, n.Pair.To)
 	}
 	return nil
+}
+
+// undo mends everything, and ends all faults by rules.
+func (l *Lab) undo(ctx context.Context) error {
+	err := l.MendAll(ctx)
+	for slot := range model.LeaseSlots {
+		_, e := l.client.SetLease(ctx, slot, nil)
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 // MendAll undoes everything that is broken.

@@ -17,7 +17,6 @@ import (
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/config"
-	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
@@ -248,11 +247,7 @@ func (h *Host) end(ctx context.Context, id string) error {
 		h.session = nil
 		h.mu.Unlock()
 	}()
-	err := h.lab.MendAll(ctx)
-	for slot := range model.LeaseSlots {
-		_, e := h.lab.client.SetLease(ctx, slot, nil)
-		err = errors.Join(err, e)
-	}
+	err := h.lab.undo(ctx)
 	h.lab.mu.Lock()
 	h.lab.rules = s.rules
 	h.lab.mu.Unlock()

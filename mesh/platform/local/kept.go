@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/squallmesh/squall/mesh/config"
-	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/telemetry/collect"
 )
@@ -131,11 +130,7 @@ func (c *collected) setBack(
 	if !c.original() {
 		return nil, errors.New("processes came or went")
 	}
-	err = c.MendAll(ctx)
-	for slot := range model.LeaseSlots {
-		_, e := c.client.SetLease(ctx, slot, nil)
-		err = errors.Join(err, e)
-	}
+	err = c.undo(ctx)
 	if restore != nil {
 		err = errors.Join(err, restore(ctx, c.Instances()))
 	}
@@ -164,8 +159,8 @@ func (l *Lab) original() bool {
 	return len(l.planned) == 0 && len(l.instances) == l.started
 }
 
-// The times of quiet: how long it is waited for, how often it is asked, and for how long nothing may come. Proxies send what they log every
-// 50 ms.
+// The times of quiet: how long it is waited for, how often it is asked, and for how long nothing may come. Proxies keep
+// what they log for 20 ms, and spans for 50.
 const (
 	quietTimeout = 2 * time.Second
 	quietPoll    = 10 * time.Millisecond
@@ -206,9 +201,8 @@ func (c *collected) traffic(ctx context.Context) (all map[string]platform.Traffi
 		if err != nil {
 			return nil, "", err
 		}
-		if t.Active > 0 || uint64(logged[i.ID()]) < t.Completed || uint64(connections[i.ID()]) < t.Connections {
-			busy = fmt.Sprintf("%s has %d requests under way, and reported %d of %d requests and %d of %d connections",
-				i.Name, t.Active, logged[i.ID()], t.Completed, connections[i.ID()], t.Connections)
+		if what := t.Pending(i.Name, logged[i.ID()], connections[i.ID()]); what != "" {
+			busy = what
 		}
 		all[i.ID()] = t
 	}
