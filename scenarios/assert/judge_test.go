@@ -36,6 +36,16 @@ func TestJudge(t *testing.T) {
 			r.Phases = append(r.Phases, record.Phase{Name: "first", To: 250 * time.Millisecond}, record.Phase{Name: "last", From: 500 * time.Millisecond, To: time.Second})
 		}
 	}
+	// An item of which the load knows nothing takes a while; the next one was planned for some time after it.
+	slow := func(took, gap time.Duration) func(*record.Run) {
+		return func(r *record.Run) {
+			at := func(d time.Duration) spec.Item { return spec.Item{At: spec.Duration(d)} }
+			r.Scenario.Spec.Timeline = []spec.Item{at(200*time.Millisecond + gap), at(200 * time.Millisecond)}
+			r.Events = []record.Event{{What: "phase warm", At: 200*time.Millisecond + took}, {What: "scale v2 to 2", At: 200*time.Millisecond + took, Took: took}}
+			r.Phases = append(r.Phases, record.Phase{Name: "first", To: 200*time.Millisecond + gap})
+		}
+	}
+	const long = `"scale v2 to 2" took 700ms to be effective, and what follows it was due after 500ms; leave more time between them, or use a faster machine or platform`
 	const late = `load l began at 1s, when "v1 answers 503", due 500ms earlier, had not taken effect: it came 600ms late; leave more time between them, or use a faster machine`
 	for _, c := range []struct {
 		name   string
@@ -48,6 +58,11 @@ func TestJudge(t *testing.T) {
 		{"a load before what it should follow", []string{good}, follows(1100 * time.Millisecond), open, "good: " + late},
 		{"a load before what it should follow, and a fail", []string{bad}, follows(1100 * time.Millisecond), open, "bad: " + late + " (otherwise: success is 100%, wanted == 0%)"},
 		{"a load before what it should follow, and a fail of what was before both", []string{`{name: early, phase: first, load: l, success: "0%"}`}, follows(1100 * time.Millisecond), fail, "early: success is 100%, wanted == 0%"},
+		{"an item that is effective before the next is due", []string{good}, slow(400*time.Millisecond, 500*time.Millisecond), pass, "all 1 checks hold"},
+		{"an item that is not", []string{good}, slow(700*time.Millisecond, 500*time.Millisecond), open, "good: " + long},
+		{"an item that is not, and a fail", []string{bad}, slow(700*time.Millisecond, 500*time.Millisecond), open, "bad: " + long + " (otherwise: success is 100%, wanted == 0%)"},
+		{"an item that is not, and a fail before the next was due", []string{`{name: early, phase: first, load: l, success: "0%"}`}, slow(700*time.Millisecond, 500*time.Millisecond), fail, "early: success is 100%, wanted == 0%"},
+		{"an item that the next one follows at once", []string{bad}, slow(700*time.Millisecond, 50*time.Millisecond), fail, "bad: success is 100%, wanted == 0%"},
 		{"a machine under strain", []string{good}, strain(110 * time.Millisecond), pass, "all 1 checks hold"},
 		{"a machine under strain, and a fail", []string{bad}, strain(110 * time.Millisecond), open, "bad: the machine was too busy to tell: at 300ms v1 was ready to run and had no processor for 110ms of 100ms; use a calmer machine, or run fewer meshes side by side (otherwise: success is 100%, wanted == 0%)"},
 		{"a fail before the strain", []string{`{name: early, phase: first, load: l, success: "0%"}`}, strain(110 * time.Millisecond), fail, "early: success is 100%, wanted == 0%"},

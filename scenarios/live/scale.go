@@ -28,6 +28,17 @@ func (r *runner) scale(s *spec.Scale, lasts bool) happening {
 	return h
 }
 
+// scaled gives the most instances of each Deployment that a timeline asks for.
+func scaled(items []spec.Item) map[string]int {
+	out := map[string]int{}
+	for _, item := range items {
+		if s := item.Scale; s != nil {
+			out[s.Workload] = max(out[s.Workload], s.Replicas)
+		}
+	}
+	return out
+}
+
 func (r *runner) scaleTo(ctx context.Context, owner string, replicas int) error {
 	have := r.own.Replicas(owner)
 	switch {

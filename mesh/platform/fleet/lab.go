@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -40,6 +41,8 @@ type Lab struct {
 	closed    bool
 	services  []*model.Service
 	templates map[string]config.Template
+	// spares are pods that wait to be members, by name.
+	spares    map[string]*member
 	breakages map[string]*broken
 	relayed   int
 	failed    chan error
@@ -78,7 +81,7 @@ func Start(ctx context.Context, host Host, spec platform.Spec) (*Lab, error) {
 }
 
 func newLab(host Host, spec platform.Spec) *Lab {
-	return &Lab{host: host, spec: spec, rules: spec.Rules, breakages: map[string]*broken{}, failed: make(chan error, 16)}
+	return &Lab{host: host, spec: spec, rules: spec.Rules, breakages: map[string]*broken{}, spares: map[string]*member{}, failed: make(chan error, 16)}
 }
 
 func (l *Lab) start(ctx context.Context) (err error) {
@@ -95,7 +98,7 @@ func (l *Lab) start(ctx context.Context) (err error) {
 	if err := l.runPods(ctx); err != nil {
 		return err
 	}
-	if err := l.each(ctx, append(slices.Clone(l.members), l.control), (*member).reset); err != nil {
+	if err := l.each(ctx, l.pods(), (*member).reset); err != nil {
 		return err
 	}
 	if err := l.startControlPlane(ctx); err != nil {
@@ -136,7 +139,7 @@ func (l *Lab) inBackground(ctx context.Context, m *member, f func(context.Contex
 
 // runPods has the host run all pods.
 func (l *Lab) runPods(ctx context.Context) error {
-	all := append([]*member{l.control}, l.members...)
+	all := l.pods()
 	pods := make([]Pod, len(all))
 	for n, m := range all {
 		pods[n] = m.pod
@@ -153,6 +156,11 @@ func (l *Lab) runPods(ctx context.Context) error {
 	l.client = mesh.NewClientThrough(l.control.place.Agent.Dial, APISocket)
 	l.names = mesh.NewNames(l.client)
 	return nil
+}
+
+// pods are all that the lab runs at its start, the control plane's first.
+func (l *Lab) pods() []*member {
+	return slices.Concat([]*member{l.control}, l.members, slices.Collect(maps.Values(l.spares)))
 }
 
 // put tells a member where its pod is.

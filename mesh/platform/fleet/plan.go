@@ -65,6 +65,9 @@ func (l *Lab) plan() error {
 			l.members = append(l.members, m)
 		}
 	}
+	if len(problems) == 0 {
+		l.planSpares(&problems)
+	}
 	return problems.Err()
 }
 

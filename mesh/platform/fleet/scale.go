@@ -25,7 +25,7 @@ func (l *Lab) Withdraw(ctx context.Context, list []*platform.Instance) error {
 	return l.applyWorkloads(ctx)
 }
 
-// Remove ends withdrawn instances.
+// Remove ends withdrawn instances: their processes at once, their pods when the host has come to it.
 func (l *Lab) Remove(ctx context.Context, list []*platform.Instance) error {
 	var leaving []*member
 	for _, i := range list {
@@ -39,7 +39,7 @@ func (l *Lab) Remove(ctx context.Context, list []*platform.Instance) error {
 	if err := l.applyWorkloads(ctx); err != nil {
 		return err
 	}
-	var errs []error
+	errs := []error{l.each(ctx, leaving, (*member).reset)}
 	for _, m := range leaving {
 		for _, stop := range m.stops {
 			stop()
@@ -62,19 +62,24 @@ func (l *Lab) Add(ctx context.Context, owner string, count int) ([]*platform.Ins
 		}
 	}
 	var problems diag.List
-	var added []*member
+	var added, missing []*member
 	for range count {
-		if m := l.member(template.Named(number), &problems); m != nil {
-			m.NotReady = true
-			added = append(added, m)
-		}
+		instance := template.Named(number)
 		number++
+		if m := l.takeSpare(instance.Name); m != nil {
+			added = append(added, m)
+			continue
+		}
+		if m := l.member(instance, &problems); m != nil {
+			m.NotReady = true
+			added, missing = append(added, m), append(missing, m)
+		}
 	}
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	g, adding := errgroup.WithContext(ctx)
-	for _, m := range added {
+	for _, m := range missing {
 		g.Go(func() error {
 			place, err := l.host.Add(adding, m.pod)
 			if err != nil {

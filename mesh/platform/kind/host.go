@@ -191,9 +191,13 @@ func (h *host) Add(ctx context.Context, p fleet.Pod) (fleet.Place, error) {
 	return h.place(ctx, p, got.Status.PodIP)
 }
 
-// Remove ends a pod.
+// Remove has the cluster end a pod, which takes it some seconds: whoever needs it gone waits then.
 func (h *host) Remove(ctx context.Context, p fleet.Pod) error {
-	return h.delete(ctx, p.Namespace, p.Name)
+	err := h.kube.CoreV1().Pods(p.Namespace).Delete(ctx, p.Name, meta.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("pod %s: %w", p.Key(), err)
+	}
+	return nil
 }
 
 // agentPoll is how often a starting agent is asked whether it is there.
