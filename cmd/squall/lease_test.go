@@ -101,6 +101,7 @@ func through(t *testing.T, sidecar, target string) func() error {
 // A runner that is killed in the middle of a fault leaves a mesh that carries clean traffic again within the lease, and that the
 // next run can use.
 func TestAFaultEndsWithItsKilledRunner(t *testing.T) {
+	t.Parallel()
 	l := startLab(t, "--platform", "loopback", "--relay", "reviews:ratings")
 	call := l.caller(t)
 	require.NoError(t, call())
@@ -203,6 +204,7 @@ func killControlPlane(t *testing.T, dir string) {
 
 // A run that attaches gets a verdict as one with a mesh of its own does, sets the mesh back, and is refused what is not its own to break.
 func TestAnAttachedRunLeavesTheMeshAsItWas(t *testing.T) {
+	t.Parallel()
 	l := startLab(t)
 	before, code := l.command(t, "get", "routes", "productpage-v1")
 	require.Equal(t, exitPass, code, before)

@@ -20,6 +20,7 @@ import (
 	"github.com/squallmesh/squall/scenarios/assert"
 	"github.com/squallmesh/squall/scenarios/mutate"
 	"github.com/squallmesh/squall/scenarios/record"
+	"github.com/squallmesh/squall/scenarios/spec"
 )
 
 // edit replaces one piece of text of a file that a scenario uses.
@@ -224,17 +225,28 @@ func (g *generation) load(env *environment, f mutantsFlags, path string) diag.Li
 	return problems
 }
 
-// failed says whether a run that goes on will fail in any case: a check of a phase that is over fails, by what is complete then.
-func failed(sofar *record.Run) bool {
-	assert.Judge(sofar, func(string) diag.Pos { return diag.Pos{} })
-	for _, res := range sofar.Checks {
-		c := sofar.Scenario.Spec.Checks[res.Index]
-		// Calls, traces and metrics are made from logs, of which some may still come.
-		if res.Verdict == record.Fail && (c.Load != "" || c.Split != nil || c.Counter != nil) {
-			return true
+// failed says whether a run that goes on will fail in any case: a check of a phase that is over fails, by what is complete then, or one of
+// an open phase whatever is still to come.
+func failed(sofar *record.Run, open []record.Phase) bool {
+	lost := func(c spec.Check) bool {
+		p, ok := sofar.Phase(c.Phase)
+		switch {
+		case !ok:
+			return false
+		case slices.ContainsFunc(open, func(o record.Phase) bool { return o.Name == p.Name }):
+			return assert.Doomed(sofar, c, p)
+		case len(open) > 0: // asked when it was over
+			return false
 		}
+		// Calls, traces and metrics are made from logs, of which some may still come.
+		return c.Load != "" || c.Split != nil || c.Counter != nil
 	}
-	return false
+	checks := sofar.Scenario.Spec.Checks
+	if !slices.ContainsFunc(checks, lost) {
+		return false
+	}
+	assert.Judge(sofar, func(string) diag.Pos { return diag.Pos{} })
+	return slices.ContainsFunc(sofar.Checks, func(res record.Result) bool { return res.Verdict == record.Fail && lost(checks[res.Index]) })
 }
 
 func runMutants(ctx context.Context, env *environment, f mutantsFlags, args []string) error {

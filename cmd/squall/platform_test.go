@@ -33,6 +33,7 @@ const platformRules = `{apiVersion: networking.istio.io/v1, kind: Gateway, metad
 // Every platform that this machine has passes the same cases, and each case rejects a platform that is broken. make test-platforms names
 // docker and kind in SQUALL_PLATFORMS, and the image of kind's nodes in SQUALL_NODE_IMAGE.
 func TestPlatforms(t *testing.T) {
+	t.Parallel()
 	wanted := strings.FieldsFunc(os.Getenv("SQUALL_PLATFORMS"), func(r rune) bool { return r == ',' || r == ' ' })
 	env, b, options := labOf(t)
 	a, appDir, err := loadApp("backend")

@@ -131,7 +131,7 @@ type job struct {
 	// sources are the scenario's file, first, and its rules, as they were read.
 	sources []config.File
 	// decided tells that a run's verdict is known, which stops it; nil never does.
-	decided func(*record.Run) bool
+	decided func(sofar *record.Run, open []record.Phase) bool
 	// bundle is the folder for what the run leaves behind; empty for none.
 	bundle string
 	// among says that the scenario was found in a folder, and not named by itself.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -35,6 +34,7 @@ var sharing = map[string]uint64{"authorization": 5}
 // load got, the statuses and flags that each proxy logged, and the counters of the proxies that the checks look at. A figure may differ by one
 // for each edge of its phase.
 func TestTheModelDoesWhatEnvoyDoes(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "sq") //nolint:usetesting // sockets need short paths
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -44,9 +44,7 @@ func TestTheModelDoesWhatEnvoyDoes(t *testing.T) {
 	if err != nil {
 		t.Skipf("there is no Envoy to compare the model with: %v", err)
 	}
-	e.self = filepath.Join(dir, "squall") // which the parts of a lab are started by
-	text, err := exec.CommandContext(t.Context(), "go", "build", "-o", e.self, ".").CombinedOutput()
-	require.NoError(t, err, "%s", text)
+	e.self = program(t)
 	var jobs []job
 	for _, name := range exactly {
 		j, problems := loadScenario(e, filepath.Join("..", "..", "scenarios", "catalog", name, "scenario.yaml"))

@@ -48,6 +48,7 @@ func lessons(t *testing.T) []typed {
 
 // TestWorkshop types all commands in one shell, in the root of the repository.
 func TestWorkshop(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("the lessons need curl")
 	}

@@ -3,6 +3,7 @@ package live
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,8 @@ type book struct {
 	// open holds when each open phase began; seen are all that have.
 	open map[string]time.Duration
 	seen map[string]bool
+	// closing are open phases to which no request that is due now belongs any more.
+	closing map[string]bool
 	// current is the phase that lasts until the next named item.
 	current string
 	done    []record.Phase
@@ -28,7 +31,7 @@ type book struct {
 }
 
 func newBook(w *windows, over func(record.Phase)) *book {
-	return &book{windows: w, over: over, open: map[string]time.Duration{}, seen: map[string]bool{}}
+	return &book{windows: w, over: over, open: map[string]time.Duration{}, seen: map[string]bool{}, closing: map[string]bool{}}
 }
 
 // start opens the phases that every run has.
@@ -74,6 +77,7 @@ func (b *book) end(ctx context.Context, name string, at time.Duration) {
 	b.mu.Lock()
 	from, open := b.open[name]
 	delete(b.open, name)
+	delete(b.closing, name)
 	p := record.Phase{Name: name, From: from, To: max(from, at)}
 	if open {
 		b.done = append(b.done, p)
@@ -86,6 +90,36 @@ func (b *book) end(ctx context.Context, name string, at time.Duration) {
 	if b.over != nil {
 		b.over(p)
 	}
+}
+
+// changing notes that change comes for an item.
+func (b *book) changing(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closing["before"] = true
+	if name != "" {
+		b.closing[b.current] = true
+	}
+}
+
+// ending notes that a phase's end comes.
+func (b *book) ending(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closing[name] = true
+}
+
+// partial gives the open phases up to a time, but those that are about to end.
+func (b *book) partial(to time.Duration) []record.Phase {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []record.Phase
+	for _, name := range slices.Sorted(maps.Keys(b.open)) {
+		if from := b.open[name]; from < to && !b.closing[name] {
+			out = append(out, record.Phase{Name: name, From: from, To: to})
+		}
+	}
+	return out
 }
 
 // touch notes that something took effect or ended.

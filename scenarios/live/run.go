@@ -41,9 +41,9 @@ type Options struct {
 	Version string
 	// Record takes the file of the run, while it goes on; nil writes none.
 	Record io.Writer
-	// Decided is asked whenever a phase is over, with what is known by then of the load and the counters; a run whose verdict is
-	// decided is stopped. Nil asks nobody.
-	Decided func(*record.Run) bool
+	// Decided is asked whenever a phase is over, and now and then between, with what is known by then of the load and the counters; open
+	// are those of its phases that go on. A run whose verdict is decided is stopped. Nil asks nobody.
+	Decided func(sofar *record.Run, open []record.Phase) bool
 	// Keep is called when the run is over and can be judged, with host:port of the gateway, while the mesh is still up: until it
 	// returns. Nil keeps nothing. It must be nil together with Attach.
 	Keep func(ctx context.Context, run *record.Run, gateway string)

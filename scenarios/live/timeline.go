@@ -98,6 +98,7 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 			return nil
 		}
 	}
+	r.book.changing(item.Name)
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	cut := at - plan.Guard
@@ -123,6 +124,9 @@ func (r *runner) happen(ctx context.Context, g *errgroup.Group, i int, item spec
 	g.Go(func() error {
 		if err := r.sleepUntil(ctx, until); err != nil {
 			return err
+		}
+		if item.For > 0 {
+			r.book.ending(item.Name)
 		}
 		if item.Hold == nil {
 			r.quiesce(ctx, until-plan.Guard)
