@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/mesh/diag"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
@@ -72,6 +73,13 @@ func TestJudge(t *testing.T) {
 			strain(110 * time.Millisecond)(r)
 			r.Results[0].End = r.Start.Add(350 * time.Millisecond)
 		}, open, "early: the machine was too busy to tell: at 300ms v1 was ready to run and had no processor for 110ms of 100ms; use a calmer machine, or run fewer meshes side by side (otherwise: success is 100%, wanted == 0%)"},
+		{"requests that the end of the run cut off", []string{good}, func(r *record.Run) {
+			for i := range 3 {
+				cut := r.Results[i]
+				cut.Status, cut.Err = 0, loadgen.ErrCanceled
+				r.Results = append(r.Results, cut)
+			}
+		}, pass, "all 1 checks hold"},
 		{"a machine that is busy, but not too much", []string{bad}, strain(90 * time.Millisecond), fail, "bad: success is 100%, wanted == 0%"},
 		{"all hold", []string{good, good}, nil, pass, "all 2 checks hold"},
 		{"a fail wins", []string{good, unknown, bad, unknown}, nil, fail, "bad: success is 100%, wanted == 0%"},

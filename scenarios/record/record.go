@@ -180,12 +180,13 @@ func (r *Run) Phase(name string) (Phase, bool) {
 	return Phase{}, false
 }
 
-// Within gives the results of a load (or of all, if empty) whose scheduled time lies in the phase.
+// Within gives the results of a load (or of all, if empty) whose scheduled time lies in the phase, but for requests that were on their way
+// when the run was stopped: those say nothing about the mesh.
 func (r *Run) Within(p Phase, load string) []loadgen.Result {
 	from, to := r.Start.Add(p.From), r.Start.Add(p.To)
 	var out []loadgen.Result
 	for _, res := range r.Results {
-		if (load == "" || res.Load == load) && !res.Scheduled.Before(from) && res.Scheduled.Before(to) {
+		if (load == "" || res.Load == load) && !res.Scheduled.Before(from) && res.Scheduled.Before(to) && res.Err != loadgen.ErrCanceled {
 			out = append(out, res)
 		}
 	}
