@@ -7,6 +7,7 @@ PARALLEL ?= 2
 VERSION  ?= $(shell git describe --tags --always --dirty)
 PLATFORM ?= auto
 GENERATED ?= 0
+ROUNDS   ?= 5
 NAME     ?= baseline
 
 # Packages that share memory between goroutines; the race detector watches their tests. loadgen/bench measures times, which the detector spoils.
@@ -15,7 +16,7 @@ RACE := ./mesh/xds/... ./mesh/proc/... ./mesh/telemetry/... ./loadgen ./loadgen/
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help release build envoy scenarios scenario sim mutants test test-platforms lint fmt bench clean
+.PHONY: help release build envoy scenarios scenario sim sim-validate mutants test test-platforms lint fmt bench clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +35,9 @@ scenario: build envoy ## Run one scenario of the catalogue: NAME=fault-delay
 
 sim: build ## Run the catalogue in virtual time, without Envoy; out/sim/index.json and excluded.json
 	$(SQUALL) run --sim --seed 1 --parallel $(PARALLEL) --out out/sim scenarios/catalog
+
+sim-validate: build envoy ## Hold the simulator against real Envoys: live rounds, calibration, errors; ROUNDS=5; out/sim-validate.json. Nothing else should run
+	$(SQUALL) sim validate --platform $(PLATFORM) --rounds $(ROUNDS) --records out/sim-validate --out out/sim-validate.json scenarios/validate
 
 mutants: build envoy ## Break each scenario's rules on purpose and see its checks notice; GENERATED=0.1 adds a tenth of the generated mutants, the same each time
 	$(SQUALL) mutants --platform $(PLATFORM) --parallel $(PARALLEL) --generated $(GENERATED) --seed 1 --out out/mutants scenarios/catalog

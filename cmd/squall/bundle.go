@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/reports"
 	"github.com/squallmesh/squall/scenarios/record"
 )
@@ -39,11 +40,7 @@ func createRecord(j job) (*os.File, error) {
 		return nil, fmt.Errorf("folder for reports: %w", err)
 	}
 	for i, f := range j.sources {
-		name := "scenario.yaml"
-		if i > 0 {
-			name = fmt.Sprintf("rules/%02d-%s", i, filepath.Base(f.Name))
-		}
-		if err := writeFile(filepath.Join(j.bundle, name), shareable(f.Data)); err != nil {
+		if err := writeFile(filepath.Join(j.bundle, sourceName(i, f)), shareable(f.Data)); err != nil {
 			return nil, err
 		}
 	}
@@ -52,6 +49,14 @@ func createRecord(j job) (*os.File, error) {
 		return nil, fmt.Errorf("record of the run: %w", err)
 	}
 	return f, nil
+}
+
+// sourceName is where a bundle has the file i of a job's sources.
+func sourceName(i int, f config.File) string {
+	if i == 0 {
+		return "scenario.yaml"
+	}
+	return fmt.Sprintf("rules/%02d-%s", i, filepath.Base(f.Name))
 }
 
 // secretDocument finds documents that are a Kubernetes Secret.

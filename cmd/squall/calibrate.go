@@ -64,13 +64,20 @@ func calibrateBundles(env *environment, args []string, out string) error {
 }
 
 func writeTopology(path string, doc *topology.Document) error {
+	text, err := topologyText(doc)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
+}
+
+// topologyText is a topology as a file.
+func topologyText(doc *topology.Document) ([]byte, error) {
 	var text bytes.Buffer
 	e := yaml.NewEncoder(&text)
 	e.SetIndent(2)
-	if err := errors.Join(e.Encode(doc), e.Close()); err != nil {
-		return err
-	}
-	return os.WriteFile(path, text.Bytes(), 0o600)
+	err := errors.Join(e.Encode(doc), e.Close())
+	return text.Bytes(), err
 }
 
 func readTopology(path string) (*topology.File, error) {

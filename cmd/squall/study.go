@@ -45,7 +45,7 @@ func newSimCommand(env *environment) *cobra.Command {
 A parameter is a field of the scenario that is written down there (spec.load[0].rate), or of one of its rules
 (rules.yaml:VirtualService/ratings:spec.http[0].timeout).`,
 	}
-	c.AddCommand(newSweepCommand(env), newSearchCommand(env), newCalibrateCommand(env), newTopologyCommand(env))
+	c.AddCommand(newSweepCommand(env), newSearchCommand(env), newCalibrateCommand(env), newTopologyCommand(env), newSimValidateCommand(env))
 	return c
 }
 
