@@ -24,6 +24,7 @@ func newMeshCommand(env *environment) *cobra.Command {
 	var xdsFD, apiFD int
 	var xdsAddress, apiSocket, tokenFile, profile, capture string
 	var identity identityFlags
+	var quotas quotaFlags
 	c := &cobra.Command{
 		Use: "mesh", Short: "Run the control plane", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -48,9 +49,18 @@ func newMeshCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return mesh.New(mesh.Options{
+			options := mesh.Options{
 				XDS: xds, API: api, Identity: issuer, Token: token, Mesh: settings, Log: slog.New(slog.NewTextHandler(env.stderr, nil)),
-			}).Run(c.Context())
+			}
+			counted, err := quotas.store(c.Context(), options.Log)
+			if err != nil {
+				return err
+			}
+			if counted != nil {
+				options.Quotas = counted
+				defer func() { _ = counted.Close() }()
+			}
+			return mesh.New(options).Run(c.Context())
 		},
 	}
 	c.Flags().IntVar(&xdsFD, "xds-fd", 3, "file descriptor of the discovery service's listener")
@@ -61,6 +71,7 @@ func newMeshCommand(env *environment) *cobra.Command {
 	c.Flags().StringVar(&profile, "profile", "istio", "istio or exact")
 	c.Flags().StringVar(&capture, "capture", string(model.CaptureProxy), "how traffic reaches sidecars: proxy or redirect")
 	identity.register(c)
+	quotas.register(c)
 	return c
 }
 
@@ -82,14 +93,23 @@ func listener(ctx context.Context, network, address string, fd int) (net.Listene
 	return l, os.Chmod(address, 0o600)
 }
 
-// readToken reads a file with a token; without a name there is none.
+// readToken reads the file with the agents' token.
 func readToken(name string) (string, error) {
+	token, err := readSecretFile(name)
+	if err != nil {
+		return "", fmt.Errorf("the agents' token: %w", err)
+	}
+	return token, nil
+}
+
+// readSecretFile reads a file with a token or a password; without a name there is none.
+func readSecretFile(name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
 	data, err := os.ReadFile(name) //nolint:gosec // the caller names it
 	if err != nil {
-		return "", fmt.Errorf("the agents' token: %w", err)
+		return "", err
 	}
 	return strings.TrimSpace(string(data)), nil
 }

@@ -28,7 +28,8 @@ type upFlags struct {
 	// injected takes the pods that are in the cluster, in place of an app's.
 	injected bool
 	// form is what the lab stands on.
-	form platform.Form
+	form   platform.Form
+	quotas quotaFlags
 }
 
 func newUpCommand(env *environment) *cobra.Command {
@@ -69,6 +70,7 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
 	c.Flags().StringArrayVar(&f.relays, "relay", nil, "FROM:TO, workloads between which attached runs may break the network; repeat for more")
 	c.Flags().StringVar(&f.profile, "profile", "istio", "istio: as Istio configures Envoy; exact: no merge window")
+	f.quotas.register(c)
 	return c
 }
 
@@ -86,6 +88,12 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 		a = nil
 	} else if len(rules) == 0 && f.app == "bookinfo" {
 		rules = builtinRules("bookinfo-gateway", "destination-rule-all")
+	}
+	if f.quotas.url != "" && (f.form == platform.Kind || f.form == platform.Docker) {
+		return invalid(fmt.Errorf("--quotas: a mesh on %s counts in its control plane alone; loopback and pods take a Redis", f.form))
+	}
+	if err := f.quotas.check(ctx); err != nil {
+		return err
 	}
 	b, err := findEnvoy(ctx, env, f.envoy)
 	if err != nil {
@@ -112,7 +120,7 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 	begin := time.Now()
 	lab, err := local.Start(ctx, local.Options{
 		Squall: env.self, Envoy: b, Owner: owner, Dir: tmp, App: a, AppDir: dir, Rules: rules, Relayed: pairs,
-		Exact: f.profile == "exact", Env: appEnvironment(env), Form: f.form,
+		Exact: f.profile == "exact", Env: appEnvironment(env), Form: f.form, ControlPlane: f.quotas.args(),
 	})
 	if err != nil {
 		return err

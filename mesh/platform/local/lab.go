@@ -51,6 +51,8 @@ type Options struct {
 	DrainTime time.Duration
 	// Env is what apps get besides their own variables (PATH and the like).
 	Env []string
+	// ControlPlane are more flags of the control plane (squall mesh).
+	ControlPlane []string
 	// Log takes what happens; nil discards.
 	Log *slog.Logger
 }

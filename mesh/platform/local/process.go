@@ -41,7 +41,7 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 		args = append(args, "--profile", "exact")
 	}
 	args = append(args, "--capture", string(l.net.capture()))
-	args = append(args, l.identityArgs(5)...)
+	args = slices.Concat(args, l.identityArgs(5), l.opts.ControlPlane)
 	p, err := l.opts.Owner.Start(proc.Spec{
 		Name: "control plane", Path: l.opts.Squall, Args: args, Env: l.opts.Env, Log: log, ExtraFiles: files,
 	})

@@ -30,13 +30,15 @@ type limited struct {
 	base   model.Snapshot
 	server *ratelimit.Server
 	port   uint32
+	// failOpen is what policies say.
+	failOpen bool
 }
 
-func sidecar(t *testing.T, base model.Snapshot) *limited {
+func sidecar(t *testing.T, base model.Snapshot, store ratelimit.Store) *limited {
 	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(app.Close)
-	l := &limited{t: t, base: base, server: ratelimit.NewServer(ratelimit.NewMemory(nil, 0)), port: envoytest.FreePort(t)}
+	l := &limited{t: t, base: base, server: ratelimit.NewServer(store), port: envoytest.FreePort(t)}
 	w := &model.Workload{Name: "app-0", Namespace: "default", Address: "127.0.0.1", Inbound: []model.Inbound{{
 		Host: "app.default.svc.cluster.local", Port: 80, Protocol: model.HTTP,
 		Listen: model.Socket{Address: "127.0.0.1", Port: l.port},
@@ -53,7 +55,7 @@ func sidecar(t *testing.T, base model.Snapshot) *limited {
 func (l *limited) apply(limits ...*model.QuotaLimit) {
 	l.t.Helper()
 	known := map[string]ratelimit.Limit{}
-	q := &model.QuotaPolicy{Name: "q", Namespace: "default", ResponseHeaders: true, Limits: limits}
+	q := &model.QuotaPolicy{Name: "q", Namespace: "default", ResponseHeaders: true, FailOpen: l.failOpen, Limits: limits}
 	for _, one := range limits {
 		if one.Global {
 			known[q.LimitKey(one)] = ratelimit.Limit{Requests: one.Rate.Requests, Unit: one.Rate.Unit, Algorithm: ratelimit.GCRA}
@@ -112,7 +114,7 @@ func TestEnvoy(t *testing.T) {
 	}
 	l := sidecar(t, model.Snapshot{Mesh: model.ExactMesh()}.WithRequestAuthentication(&model.RequestAuthentication{
 		Name: "users", Namespace: "default", Rules: []*model.JWTRule{{Issuer: "https://issuer.example", JWKS: keys, Forward: true}},
-	}))
+	}), ratelimit.NewMemory(nil, 0))
 	two := func(global bool) *model.QuotaLimit {
 		return &model.QuotaLimit{Name: "two", Global: global, Rate: model.Quota{Requests: 2, Unit: 24 * time.Hour}}
 	}
