@@ -75,8 +75,9 @@ func TestAFaultThatDoesNothingIsNoPass(t *testing.T) {
 		j, problems := loadScenario(env, path)
 		require.NoError(t, problems.Err())
 		o := options(platform.Loopback)
-		o.Dir = filepath.Join(o.Dir, filepath.Base(dir))
-		require.NoError(t, os.Mkdir(o.Dir, 0o700))
+		var err error
+		o.Dir, err = os.MkdirTemp(o.Dir, "run")
+		require.NoError(t, err)
 		return runOn(t.Context(), env, runFlags{form: platform.Loopback, seed: 1}, b, j, stage{platform: on(local.Platform{Options: o}), dir: o.Dir})
 	}
 	t.Run("done", func(t *testing.T) {
@@ -104,7 +105,7 @@ func faultsInTurn(header string) string {
 		if strings.Contains(text, "%s") {
 			text = fmt.Sprintf(text, header)
 		}
-		fmt.Fprintf(&items, "    - {at: %dms, for: 300ms, fault: {%s}}\n", 300+600*i, text)
+		fmt.Fprintf(&items, "    - {at: %dms, for: 250ms, fault: {%s}}\n", 300+500*i, text)
 	}
 	return `apiVersion: squall.dev/v1alpha1
 kind: Scenario
@@ -113,7 +114,7 @@ spec:
   title: Every fault in its turn
   app: bookinfo
   warmup: 300ms
-  load: [{name: callers, rate: 40/s, duration: 6s, timeout: 1s, request: {path: /ratings/0, from: reviews-v1, host: "ratings:9080"}}]
+  load: [{name: callers, rate: 40/s, duration: 5s, timeout: 1s, request: {path: /ratings/0, from: reviews-v1, host: "ratings:9080"}}]
   timeline:
 ` + items.String() + `  checks: [{load: callers, success: "> 0%"}]
 `
