@@ -76,7 +76,7 @@ func TestAFaultThatDoesNothingIsNoPass(t *testing.T) {
 		require.NoError(t, problems.Err())
 		o := options(platform.Loopback)
 		var err error
-		o.Dir, err = os.MkdirTemp(o.Dir, "run")
+		o.Dir, err = os.MkdirTemp(o.Dir, "run") //nolint:usetesting // short paths for sockets
 		require.NoError(t, err)
 		return runOn(t.Context(), env, runFlags{form: platform.Loopback, seed: 1}, b, j, stage{platform: on(local.Platform{Options: o}), dir: o.Dir})
 	}

@@ -17,7 +17,7 @@ import (
 // Whoever stops a run because a check is doomed must be right, whatever the rest of the phase would have brought.
 func TestADoomedCheckFailsInTheEnd(t *testing.T) {
 	t.Parallel()
-	draw := rand.New(rand.NewPCG(1, 2))
+	draw := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable, not secret
 	texts := []string{"== 100%", ">= 100%", "== 0%", "<= 0%", "> 0%", "< 100%", ">= 50%", "<= 50%", "== 50%", "!= 0%", "== 3", "<= 3", "< 3", ">= 3", "> 3", "!= 3", "== 0", "> 0"}
 	times := []string{">= 20ms", "> 20ms", "<= 30ms", "< 30ms", "== 20ms"}
 	bound := func(list []string) *spec.Bound {
