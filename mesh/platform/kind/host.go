@@ -22,6 +22,7 @@ import (
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/mesh/platform/fleet"
 	"github.com/squallmesh/squall/mesh/platform/kind/inject"
+	"github.com/squallmesh/squall/mesh/registry/kube"
 	"github.com/squallmesh/squall/mesh/tunnel"
 )
 
@@ -51,8 +52,11 @@ func (c *Cluster) host(ctx context.Context) (*host, error) {
 	if say == nil {
 		say = func(string) {}
 	}
-	var err error
-	if h.lease, err = acquire(ctx, c.kube, systemNamespace, holder(), say); err != nil {
+	who, err := holder()
+	if err != nil {
+		return nil, err
+	}
+	if h.lease, err = acquire(ctx, kube.Candidate{Client: c.kube, Namespace: systemNamespace, Name: labLease, Identity: who}, say); err != nil {
 		return nil, err
 	}
 	if err := h.makeToken(ctx); err != nil {
@@ -73,8 +77,11 @@ func (h *host) Discovery() string          { return net.JoinHostPort(h.node, str
 func (*host) Gateway(p fleet.Place) string { return p.Address }
 func (h *host) Release() error             { h.lease.release(); return nil }
 
+// Lost is closed if another lab may be in the cluster.
+func (h *host) Lost() <-chan struct{} { return h.lease.lost }
+
 func (h *host) makeNamespace(ctx context.Context, name string) error {
-	_, err := h.kube.CoreV1().Namespaces().Create(ctx, &core.Namespace{ObjectMeta: meta.ObjectMeta{Name: name}}, meta.CreateOptions{})
+	_, err := h.kube.CoreV1().Namespaces().Create(ctx, namespace(name), meta.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("namespace %s: %w", name, err)
 	}
@@ -86,11 +93,11 @@ func (h *host) makeToken(ctx context.Context) error {
 	api := h.kube.CoreV1().Secrets(systemNamespace)
 	s, err := api.Get(ctx, inject.TokenSecret, meta.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		b := make([]byte, 32)
-		if _, err := rand.Read(b); err != nil {
+		var token string
+		if token, err = newToken(); err != nil {
 			return err
 		}
-		s, err = api.Create(ctx, inject.Secret(hex.EncodeToString(b)), meta.CreateOptions{})
+		s, err = api.Create(ctx, inject.Secret(token), meta.CreateOptions{})
 	}
 	if err != nil {
 		return fmt.Errorf("the agents' token: %w", err)
@@ -101,6 +108,20 @@ func (h *host) makeToken(ctx context.Context) error {
 	}
 	h.namespaces[systemNamespace] = true
 	return nil
+}
+
+func newToken() (string, error) {
+	b := make([]byte, 32)
+	_, err := rand.Read(b)
+	return hex.EncodeToString(b), err
+}
+
+func namespace(name string) *core.Namespace {
+	return &core.Namespace{ObjectMeta: meta.ObjectMeta{Name: name}}
+}
+
+func serviceAccount(p fleet.Pod) *core.ServiceAccount {
+	return &core.ServiceAccount{ObjectMeta: meta.ObjectMeta{Name: account(p), Namespace: p.Namespace}}
 }
 
 // prepare makes what a pod needs: its namespace with the token, and its account.
@@ -121,8 +142,7 @@ func (h *host) prepare(ctx context.Context, p fleet.Pod) error {
 	if h.namespaces[key] {
 		return nil
 	}
-	a := &core.ServiceAccount{ObjectMeta: meta.ObjectMeta{Name: account(p)}}
-	if _, err := h.kube.CoreV1().ServiceAccounts(p.Namespace).Create(ctx, a, meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := h.kube.CoreV1().ServiceAccounts(p.Namespace).Create(ctx, serviceAccount(p), meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("service account %s: %w", key, err)
 	}
 	h.namespaces[key] = true

@@ -2,99 +2,71 @@ package kind
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"os"
-	"time"
+	"sync"
 
-	coordination "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
+
+	"github.com/squallmesh/squall/mesh/registry/kube"
 )
 
-// leaseName is of the Lease that the lab of the moment holds, leaseTime how long it counts without being renewed.
+// The Leases in the mesh's namespace: of the lab of the moment, and of who writes the status of rules.
 const (
-	leaseName = "squall-lab"
-	leaseTime = 10 * time.Second
+	labLease    = "squall-lab"
+	statusLease = "squall-status"
 )
 
 // lease keeps the cluster for one lab.
 type lease struct {
-	kube   kubernetes.Interface
-	holder string
-	stop   context.CancelFunc
-	done   chan struct{}
+	stop context.CancelFunc
+	done chan struct{}
+	// lost is closed if the lease is another's before it was given up.
+	lost chan struct{}
 }
 
-// acquire waits until no other lab is in the cluster.
-func acquire(ctx context.Context, kube kubernetes.Interface, namespace, holder string, wait func(string)) (*lease, error) {
-	api := kube.CoordinationV1().Leases(namespace)
-	told := false
-	for {
-		now := meta.NewMicroTime(time.Now())
-		seconds := int32(leaseTime / time.Second)
-		spec := coordination.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now}
-		l, err := api.Get(ctx, leaseName, meta.GetOptions{})
-		switch {
-		case apierrors.IsNotFound(err):
-			_, err = api.Create(ctx, &coordination.Lease{ObjectMeta: meta.ObjectMeta{Name: leaseName}, Spec: spec}, meta.CreateOptions{})
-		case err != nil:
-		case l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "" || expired(l):
-			l.Spec = spec
-			_, err = api.Update(ctx, l, meta.UpdateOptions{})
-		default:
-			if !told {
-				told = true
-				wait(fmt.Sprintf("waiting for another lab in the cluster (%s)", *l.Spec.HolderIdentity))
+// acquire waits until no other lab is in the cluster. wait is told of the one that is.
+func acquire(ctx context.Context, c kube.Candidate, wait func(string)) (*lease, error) {
+	if _, err := c.Client.CoordinationV1().Leases(c.Namespace).Get(ctx, c.Name, meta.GetOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("the cluster's lease: %w", err) // an election would try again for ever
+	}
+	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	one := &lease{stop: stop, done: make(chan struct{}), lost: make(chan struct{})}
+	var mu sync.Mutex
+	by := ""
+	held := make(chan struct{})
+	failed := make(chan error, 1)
+	go func() {
+		defer close(one.done)
+		err := c.Run(keeping, func(leads bool) {
+			if leads {
+				close(held)
 			}
-			err = apierrors.NewConflict(coordination.Resource("leases"), leaseName, fmt.Errorf("another lab is in the cluster: %s", *l.Spec.HolderIdentity))
+		}, func(other string) {
+			mu.Lock()
+			defer mu.Unlock()
+			by = other
+			wait(fmt.Sprintf("waiting for another lab in the cluster (%s)", other))
+		})
+		failed <- err
+		if keeping.Err() == nil {
+			close(one.lost)
 		}
-		switch {
-		case err == nil:
-			keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
-			one := &lease{kube: kube, holder: holder, stop: stop, done: make(chan struct{})}
-			go one.keep(keeping, namespace)
-			return one, nil
-		case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err):
-			return nil, fmt.Errorf("the cluster's lease: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
-		case <-time.After(leaseTime / 20):
-		}
-	}
-}
-
-func expired(l *coordination.Lease) bool {
-	return l.Spec.RenewTime == nil || time.Since(l.Spec.RenewTime.Time) > leaseTime
-}
-
-// keep renews the lease until the context ends, and gives it up then.
-func (l *lease) keep(ctx context.Context, namespace string) {
-	defer close(l.done)
-	api := l.kube.CoordinationV1().Leases(namespace)
-	put := func(ctx context.Context, holder string) {
-		one, err := api.Get(ctx, leaseName, meta.GetOptions{})
-		if err != nil || one.Spec.HolderIdentity == nil || *one.Spec.HolderIdentity != l.holder {
-			return
-		}
-		now := meta.NewMicroTime(time.Now())
-		one.Spec.HolderIdentity, one.Spec.RenewTime = &holder, &now
-		_, _ = api.Update(ctx, one, meta.UpdateOptions{}) // the next try, or its end, will do
-	}
-	tick := time.NewTicker(leaseTime / 3)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTime)
-			defer cancel()
-			put(ending, "")
-			return
-		case <-tick.C:
-			put(ctx, l.holder)
-		}
+	}()
+	select {
+	case <-held:
+		return one, nil
+	case err := <-failed:
+		one.release()
+		return nil, err
+	case <-ctx.Done():
+		one.release()
+		mu.Lock()
+		defer mu.Unlock()
+		return nil, fmt.Errorf("another lab is in the cluster (%s): %w", by, context.Cause(ctx))
 	}
 }
 
@@ -103,11 +75,15 @@ func (l *lease) release() {
 	<-l.done
 }
 
-// holder names this process.
-func holder() string {
+// holder names one lab of this process.
+func holder() (string, error) {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "a machine"
 	}
-	return fmt.Sprintf("process %d on %s", os.Getpid(), name)
+	b := make([]byte, 2)
+	if _, err := rand.Read(b); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("process %d on %s, lab %s", os.Getpid(), name, hex.EncodeToString(b)), nil
 }

@@ -82,5 +82,12 @@ func (p *Platform) WatchRules(ctx context.Context, control *mesh.Client, told fu
 	if err := kube.Install(ctx, client); err != nil {
 		return err
 	}
-	return kube.Watch(ctx, kube.Options{Client: client, Sink: control, Told: told})
+	who, err := holder()
+	if err != nil {
+		return err
+	}
+	return kube.Watch(ctx, kube.Options{
+		Client: client, Sink: control, Told: told,
+		Election: &kube.Candidate{Client: c.kube, Namespace: systemNamespace, Name: statusLease, Identity: who},
+	})
 }

@@ -27,6 +27,7 @@ import (
 const (
 	webhookName   = "squall-sidecar-injector"
 	webhookSecret = "squall-webhook"
+	rootKey       = "ca.crt"
 	webhookPort   = 15017 // Istio's
 	webhookDir    = "/etc/squall-webhook"
 	controlPod    = "squall-mesh"
@@ -71,14 +72,7 @@ func (h *host) installWebhook(ctx context.Context) error {
 	if err := h.mayMakeSecrets(ctx); err != nil {
 		return fmt.Errorf("the webhook's rights: %w", err)
 	}
-	s := &core.Service{
-		ObjectMeta: meta.ObjectMeta{Name: controlPod, Namespace: systemNamespace},
-		Spec: core.ServiceSpec{
-			Selector: map[string]string{"app": controlPod},
-			Ports:    []core.ServicePort{{Name: "https-webhook", Port: 443, TargetPort: intstr.FromInt32(webhookPort)}},
-		},
-	}
-	if _, err := h.kube.CoreV1().Services(systemNamespace).Create(ctx, s, meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := h.kube.CoreV1().Services(systemNamespace).Create(ctx, webhookService(), meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("the webhook's service: %w", err)
 	}
 	api := h.kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
@@ -134,14 +128,13 @@ func webhook(roots []byte) *admissionregistration.MutatingWebhookConfiguration {
 	}
 }
 
-// webhookCertificate makes the certificate, by an authority that signs nothing else and is gone then, or keeps the one that is there. It gives
-// the root.
+// webhookCertificate makes the certificate, or keeps the one that is there. It gives the root.
 func (h *host) webhookCertificate(ctx context.Context) (root []byte, err error) {
 	api := h.kube.CoreV1().Secrets(systemNamespace)
 	there, err := api.Get(ctx, webhookSecret, meta.GetOptions{})
 	switch {
 	case err == nil && fresh(there.Data[core.TLSCertKey]):
-		return there.Data["ca.crt"], nil
+		return there.Data[rootKey], nil
 	case err == nil: // its pod takes the new one when it starts
 		if err := errors.Join(api.Delete(ctx, webhookSecret, meta.DeleteOptions{}), h.delete(ctx, systemNamespace, controlPod)); err != nil {
 			return nil, err
@@ -149,25 +142,12 @@ func (h *host) webhookCertificate(ctx context.Context) (root []byte, err error) 
 	case !apierrors.IsNotFound(err):
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "squall-ca-")
+	made, err := newPair()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	authority, err := ca.Open(ca.Options{Dir: dir, TrustDomain: systemNamespace})
-	if err != nil {
-		return nil, err
-	}
-	chain, key, err := authority.IssueServing(webhookTTL, webhookHost)
-	if err != nil {
-		return nil, err
-	}
-	root = []byte(authority.Roots())
-	_, err = api.Create(ctx, &core.Secret{
-		ObjectMeta: meta.ObjectMeta{Name: webhookSecret}, Type: core.SecretTypeTLS,
-		Data: map[string][]byte{core.TLSCertKey: chain, core.TLSPrivateKeyKey: key, "ca.crt": root},
-	}, meta.CreateOptions{})
-	return root, err
+	_, err = api.Create(ctx, made.secret(), meta.CreateOptions{})
+	return made.root, err
 }
 
 // fresh tells that a certificate will do for long.
@@ -178,21 +158,63 @@ func fresh(chain []byte) bool {
 
 // mayMakeSecrets lets the webhook make secrets, which it can neither read nor change.
 func (h *host) mayMakeSecrets(ctx context.Context) error {
-	role := &rbac.ClusterRole{
-		ObjectMeta: meta.ObjectMeta{Name: webhookName},
-		Rules:      []rbac.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}}},
-	}
-	if _, err := h.kube.RbacV1().ClusterRoles().Create(ctx, role, meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := h.kube.RbacV1().ClusterRoles().Create(ctx, webhookRole(), meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	binding := &rbac.ClusterRoleBinding{
-		ObjectMeta: meta.ObjectMeta{Name: webhookName}, RoleRef: rbac.RoleRef{APIGroup: rbac.GroupName, Kind: "ClusterRole", Name: webhookName},
-		Subjects: []rbac.Subject{{Kind: rbac.ServiceAccountKind, Name: controlPod, Namespace: systemNamespace}},
-	}
-	if _, err := h.kube.RbacV1().ClusterRoleBindings().Create(ctx, binding, meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := h.kube.RbacV1().ClusterRoleBindings().Create(ctx, webhookBinding(), meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	return nil
+}
+
+func webhookService() *core.Service {
+	return &core.Service{
+		ObjectMeta: meta.ObjectMeta{Name: controlPod, Namespace: systemNamespace},
+		Spec: core.ServiceSpec{
+			Selector: map[string]string{"app": controlPod},
+			Ports:    []core.ServicePort{{Name: "https-webhook", Port: 443, TargetPort: intstr.FromInt32(webhookPort)}},
+		},
+	}
+}
+
+func webhookRole() *rbac.ClusterRole {
+	return &rbac.ClusterRole{
+		ObjectMeta: meta.ObjectMeta{Name: webhookName},
+		Rules:      []rbac.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}}},
+	}
+}
+
+func webhookBinding() *rbac.ClusterRoleBinding {
+	return &rbac.ClusterRoleBinding{
+		ObjectMeta: meta.ObjectMeta{Name: webhookName}, RoleRef: rbac.RoleRef{APIGroup: rbac.GroupName, Kind: "ClusterRole", Name: webhookName},
+		Subjects: []rbac.Subject{{Kind: rbac.ServiceAccountKind, Name: controlPod, Namespace: systemNamespace}},
+	}
+}
+
+// pair is a certificate with its key, and the root by which it is known.
+type pair struct{ chain, key, root []byte }
+
+func (p pair) secret() *core.Secret {
+	return &core.Secret{
+		ObjectMeta: meta.ObjectMeta{Name: webhookSecret, Namespace: systemNamespace}, Type: core.SecretTypeTLS,
+		Data: map[string][]byte{core.TLSCertKey: p.chain, core.TLSPrivateKeyKey: p.key, rootKey: p.root},
+	}
+}
+
+// newPair makes a certificate for the webhook, by an authority that signs nothing else and is gone then.
+func newPair() (p pair, err error) {
+	dir, err := os.MkdirTemp("", "squall-ca-")
+	if err != nil {
+		return p, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	authority, err := ca.Open(ca.Options{Dir: dir, TrustDomain: systemNamespace})
+	if err != nil {
+		return p, err
+	}
+	p.root = []byte(authority.Roots())
+	p.chain, p.key, err = authority.IssueServing(webhookTTL, webhookHost)
+	return p, err
 }
 
 // webhookAnswers tells that it can be reached, and is known by its certificate; nil, or why not.
@@ -202,7 +224,7 @@ func (c *Cluster) webhookAnswers(ctx context.Context) error {
 		return fmt.Errorf("the webhook's certificate: %w", err)
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.Data["ca.crt"])
+	roots.AppendCertsFromPEM(s.Data[rootKey])
 	d := tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, ServerName: webhookHost}}
 	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(c.node, strconv.Itoa(webhookPort)))
 	if err != nil {

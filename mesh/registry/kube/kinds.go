@@ -72,15 +72,24 @@ func (k kind) definition() *unstructured.Unstructured {
 	}}
 }
 
+// Definitions make a cluster know the kinds, sorted by kind.
+func Definitions() []*unstructured.Unstructured {
+	var out []*unstructured.Unstructured
+	for _, k := range kinds() {
+		out = append(out, k.definition())
+	}
+	return out
+}
+
 // definedPoll is how often the cluster is asked whether it serves a new kind.
 const definedPoll = 50 * time.Millisecond
 
 // Install makes the cluster know the kinds. Those that are there, of Istio's own installation perhaps, stay as they are.
 func Install(ctx context.Context, c dynamic.Interface) error {
-	for _, k := range kinds() {
-		_, err := c.Resource(definitions).Create(ctx, k.definition(), meta.CreateOptions{})
+	for _, d := range Definitions() {
+		_, err := c.Resource(definitions).Create(ctx, d, meta.CreateOptions{})
 		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("the kind %s: %w", k.name, err)
+			return fmt.Errorf("the kind %s: %w", d.GetName(), err)
 		}
 	}
 	for _, k := range kinds() {

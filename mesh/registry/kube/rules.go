@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,6 +32,9 @@ type Options struct {
 	Sink   Sink
 	// Told is called with what came of each change, "VirtualService shop/reviews" or "the end of VirtualService shop/reviews"; nil is nobody.
 	Told func(what string, err error)
+	// Election decides which of several that watch a cluster writes the status of rules; nil is for one that is alone. All of them give rules to
+	// their sinks.
+	Election *Candidate
 }
 
 // key is an object.
@@ -48,8 +52,20 @@ type watch struct {
 	informers []cache.SharedIndexInformer
 	queue     workqueue.TypedRateLimitingInterface[key]
 
-	// applied are the generations that have been dealt with, by one goroutine.
-	applied map[key]int64
+	// leading says that status is this watch's to write.
+	leading atomic.Bool
+
+	// applied is what came of the generations that have been dealt with, by one goroutine.
+	applied map[key]outcome
+}
+
+// outcome is what came of a generation of an object, by a number of proxies.
+type outcome struct {
+	generation int64
+	proxies    int
+	err        error
+	// reported says that it has been written into the status.
+	reported bool
 }
 
 // Watch gives the sink all rules of the cluster, and their changes until the context ends. The cluster must know the kinds (Install).
@@ -58,7 +74,7 @@ func Watch(ctx context.Context, o Options) error {
 		o.Told = func(string, error) {}
 	}
 	w := &watch{
-		opts: o, applied: map[key]int64{},
+		opts: o, applied: map[key]outcome{},
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[key]()),
 	}
 	factory := dynamicinformer.NewDynamicSharedInformerFactory(o.Client, 0)
@@ -73,6 +89,7 @@ func Watch(ctx context.Context, o Options) error {
 	defer factory.Shutdown()
 	var working sync.WaitGroup
 	working.Go(func() { w.work(ctx) })
+	working.Go(func() { w.lead(ctx) })
 	<-ctx.Done()
 	w.queue.ShutDown()
 	working.Wait()
@@ -89,6 +106,38 @@ func (w *watch) handler(n int) cache.ResourceEventHandler {
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{AddFunc: add, UpdateFunc: func(_, o any) { add(o) }, DeleteFunc: add}
+}
+
+// lead is the watch's part in the election. Who takes over writes what the one before may not have come to.
+func (w *watch) lead(ctx context.Context) {
+	if w.opts.Election == nil {
+		w.leading.Store(true)
+		w.again()
+		return
+	}
+	for ctx.Err() == nil {
+		err := w.opts.Election.Run(ctx, func(leads bool) {
+			w.leading.Store(leads)
+			if leads {
+				w.again()
+			}
+		}, nil)
+		if err != nil {
+			w.opts.Told("the status of rules", err)
+			return
+		}
+	}
+}
+
+// again looks at all objects once more.
+func (w *watch) again() {
+	for n, i := range w.informers {
+		for _, o := range i.GetStore().List() {
+			if u, ok := o.(*unstructured.Unstructured); ok {
+				w.queue.Add(key{n, u.GetNamespace(), u.GetName()})
+			}
+		}
+	}
 }
 
 // work deals with changes, one after the other.
@@ -126,20 +175,33 @@ func (w *watch) reconcile(ctx context.Context, k key) error {
 		return nil // what others made of it is told
 	}
 	u := o.(*unstructured.Unstructured) //nolint:forcetypeassert // of this informer
-	if w.applied[k] == u.GetGeneration() {
-		return nil // its status has changed, or its labels
+	out := w.applied[k]
+	if out.generation != u.GetGeneration() { // else its status has changed, or its labels
+		file, err := document(name, u)
+		if err != nil {
+			return err
+		}
+		resp, err := w.opts.Sink.Apply(ctx, mesh.ApplyRequest{Files: []config.File{file}})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		out = outcome{generation: u.GetGeneration(), proxies: len(resp.Report.Proxies), err: err}
+		w.applied[k] = out
+		w.opts.Told(k.of(name), err)
 	}
-	file, err := document(name, u)
-	if err != nil {
+	if out.reported || !w.leading.Load() {
+		return nil
+	}
+	err = w.report(ctx, k, u, out)
+	switch {
+	case apierrors.IsConflict(err): // somebody has changed it meanwhile: it comes again
+		return nil
+	case err != nil && !apierrors.IsNotFound(err):
 		return err
 	}
-	resp, err := w.opts.Sink.Apply(ctx, mesh.ApplyRequest{Files: []config.File{file}})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	w.applied[k] = u.GetGeneration()
-	w.opts.Told(k.of(name), err)
-	return w.report(ctx, k, u, resp, err)
+	out.reported = true
+	w.applied[k] = out
+	return nil
 }
 
 // document is an object as a user would write it.
@@ -156,12 +218,12 @@ func document(kind string, u *unstructured.Unstructured) (config.File, error) {
 const condition = "Effective"
 
 // report writes what came of an object into its status.
-func (w *watch) report(ctx context.Context, k key, u *unstructured.Unstructured, resp mesh.ApplyResponse, applied error) error {
+func (w *watch) report(ctx context.Context, k key, u *unstructured.Unstructured, out outcome) error {
 	status, reason := "True", "Effective"
-	message := fmt.Sprintf("generation %d is live on %d proxies", u.GetGeneration(), len(resp.Report.Proxies))
-	if applied != nil {
-		status, reason, message = "False", "Failed", applied.Error()
-		if e, ok := errors.AsType[*mesh.ApplyError](applied); ok {
+	message := fmt.Sprintf("generation %d is live on %d proxies", u.GetGeneration(), out.proxies)
+	if out.err != nil {
+		status, reason, message = "False", "Failed", out.err.Error()
+		if e, ok := errors.AsType[*mesh.ApplyError](out.err); ok {
 			reason = map[string]string{mesh.KindInvalid: "Invalid", mesh.KindRejected: "Rejected", mesh.KindLate: "Late"}[e.Kind]
 			if reason == "" {
 				reason = "Failed"
@@ -177,8 +239,5 @@ func (w *watch) report(ctx context.Context, k key, u *unstructured.Unstructured,
 		}},
 	}
 	_, err := w.opts.Client.Resource(kinds()[k.kind].resource()).Namespace(k.namespace).UpdateStatus(ctx, u, meta.UpdateOptions{})
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // a newer one is on its way
-	}
 	return err
 }
