@@ -53,6 +53,7 @@ func (b *build) whole(workloads []*model.Workload) {
 	b.authorizationPolicies()
 	b.requestAuthentications()
 	b.quotaPolicies()
+	b.healthCheckPolicies()
 	for _, doc := range b.set.ofKind(kindDeployment) {
 		b.of(doc, func() { b.deployment(doc) })
 	}

@@ -103,6 +103,7 @@ func TestValid(t *testing.T) {
 			dumpAll(&b, "requestauthentication", snap.RequestAuthentications, func(p *model.RequestAuthentication) bool { return p.Pos.File == file })
 			dumpAll(&b, "authorizationpolicy", snap.AuthorizationPolicies, func(p *model.AuthorizationPolicy) bool { return p.Pos.File == file })
 			dumpAll(&b, "quotapolicy", snap.QuotaPolicies, func(p *model.QuotaPolicy) bool { return p.Pos.File == file })
+			dumpAll(&b, "healthcheckpolicy", snap.HealthCheckPolicies, func(p *model.HealthCheckPolicy) bool { return p.Pos.File == file })
 			golden(t, strings.TrimSuffix(name, ".yaml")+".txt", b.String())
 		})
 	}

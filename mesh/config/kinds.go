@@ -30,6 +30,7 @@ const (
 
 	kindRequestAuthentication = "RequestAuthentication"
 	kindQuotaPolicy           = "QuotaPolicy"
+	kindHealthCheckPolicy     = "HealthCheckPolicy"
 )
 
 // kind says how a kind of document is decoded: as a protobuf message under spec, or as a whole Go struct.
@@ -52,6 +53,7 @@ func kinds() []kind {
 		{name: kindDeployment, versions: []string{"apps/v1"}, object: func() any { return new(apps.Deployment) }},
 		{name: kindDestinationRule, versions: networkingVersions, message: func() proto.Message { return new(networking.DestinationRule) }},
 		{name: kindGateway, versions: networkingVersions, message: func() proto.Message { return new(networking.Gateway) }},
+		{name: kindHealthCheckPolicy, versions: []string{"squall.dev/v1alpha1"}, object: func() any { return new(healthCheckDocument) }},
 		{name: kindPeerAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.PeerAuthentication) }},
 		{name: kindQuotaPolicy, versions: []string{"squall.dev/v1alpha1"}, object: func() any { return new(quotaDocument) }},
 		{name: kindRequestAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.RequestAuthentication) }},

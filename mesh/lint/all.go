@@ -19,6 +19,8 @@ func All() []Rule {
 		{"GATEWAY-SELECTS-NOTHING", "A gateway whose selector no gateway proxy has.", "It opens no port.", "pitfalls", gatewaySelectsNothing},
 		{"HASH-ACROSS-WEIGHTS", "consistentHash behind several weighted destinations.", "The weights draw anew for each request, before the hash.", "pitfalls", hashAcrossWeights},
 		{"HASH-RETRIES-SAME-HOST", "Retries to a host with consistentHash.", "The hash gives the same endpoint again.", "", hashRetriesSameHost},
+		{"HEALTH-CHECK-BLIND", "A health check that only connects to endpoints with a sidecar.", "The sidecar takes the connection before it knows whether its app is there.", "", healthCheckBlind},
+		{"HEALTH-CHECK-REFUSED", "A health check that authorization refuses, whoever asks.", "Checks are requests like others, with the identity of the caller: nobody is ever well.", "", healthCheckRefused},
 		{"LIMIT-NEVER-QUEUES", "http1MaxPendingRequests that http2MaxRequests leaves no use for.", "http2MaxRequests bounds HTTP/1 too, and refuses before the connections are used up.", "pitfalls", limitNeverQueues},
 		{"LIMIT-PER-SIDECAR", "A limit of a service that several workloads call.", "Each sidecar counts for itself.", "pitfalls", limitPerSidecar},
 		{"MAX-RETRIES-IGNORED", "maxRetries beside a retryBudget.", "Envoy asks the budget alone.", "", maxRetriesIgnored},

@@ -27,6 +27,8 @@ type Snapshot struct {
 	AuthorizationPolicies Map[*AuthorizationPolicy]
 	// QuotaPolicies by namespace/name.
 	QuotaPolicies Map[*QuotaPolicy]
+	// HealthCheckPolicies by namespace/name.
+	HealthCheckPolicies Map[*HealthCheckPolicy]
 	// Secrets by namespace/name.
 	Secrets Map[*Secret]
 	// Identities that may answer, by host.
@@ -44,6 +46,7 @@ type Snapshot struct {
 	authorizations Map[*ruleList[AuthorizationPolicy]]   // by namespace
 	tokens         Map[*ruleList[RequestAuthentication]] // by namespace
 	quotas         Map[*ruleList[QuotaPolicy]]           // by namespace
+	healthChecks   Map[*ruleList[HealthCheckPolicy]]     // by host
 }
 
 // ruleList is an immutable list, in the order of the rules' keys.
@@ -205,6 +208,8 @@ type Changes struct {
 	Gateways, GatewayRules                  []string
 	MeshRules, DestinationRules, FaultHosts []string
 	Identities                              []string
+	// HealthChecks are hosts.
+	HealthChecks []string
 	// Secrets are namespace/name.
 	Secrets []string
 	// These are namespaces.
@@ -225,6 +230,7 @@ func Changed(a, b Snapshot) Changes {
 		FaultHosts:       keys(a.Faults, b.Faults),
 		Trust:            a.Trust != b.Trust,
 		Identities:       keys(a.Identities, b.Identities),
+		HealthChecks:     keys(a.healthChecks, b.healthChecks),
 		Secrets:          keys(a.Secrets, b.Secrets),
 
 		PeerAuthentications:   keys(a.peers, b.peers),

@@ -62,7 +62,7 @@ func (r *runner) drain(ctx context.Context, list []*platform.Instance) {
 	ctx, cancel := context.WithTimeout(ctx, plan.Drain)
 	defer cancel()
 	busy := until(ctx, func(ctx context.Context) string {
-		what, _ := r.busy(ctx, list)
+		what, _ := r.busy(ctx, list, nil)
 		return what
 	})
 	if busy != "" {

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -43,7 +44,8 @@ func (r *runner) settle(ctx context.Context) {
 	if missing := r.observed.Ledger.Wait(ctx, ids, r.entries...); len(missing) > 0 {
 		r.run.Gaps = append(r.run.Gaps, fmt.Sprintf("the log of the proxy that took the load lacks %d of %d requests", len(missing), len(ids)))
 	}
-	if busy := until(ctx, r.unsettled); busy != "" {
+	counted := map[string]platform.Traffic{}
+	if busy := until(ctx, func(ctx context.Context) string { return r.unsettled(ctx, counted) }); busy != "" {
 		r.run.Gaps = append(r.run.Gaps, "telemetry did not settle: "+busy)
 	}
 }
@@ -63,9 +65,10 @@ func until(ctx context.Context, left func(context.Context) string) string {
 	}
 }
 
-// unsettled says what is still missing, or "".
-func (r *runner) unsettled(ctx context.Context) string {
-	busy, completed := r.busy(ctx, r.lab.Instances())
+// unsettled says what is still missing, or "". Counted is what the proxies had counted when all were idle for the first time: all that the loads
+// led to. Health checks go on and on.
+func (r *runner) unsettled(ctx context.Context, counted map[string]platform.Traffic) string {
+	busy, completed := r.busy(ctx, r.lab.Instances(), counted)
 	if busy != "" {
 		return busy
 	}
@@ -88,13 +91,29 @@ func (r *runner) mirrored() (n uint64) {
 	return n
 }
 
-// busy says which proxy has something in flight or has not reported everything, or "" and how many requests they completed.
-func (r *runner) busy(ctx context.Context, list []*platform.Instance) (what string, completed uint64) {
+// busy says which proxy has something in flight or has not reported everything, or "" and how many requests they completed. Once all are idle at
+// a time, what they have counted is kept in counted, and what comes afterwards is left out; nil leaves nothing out.
+func (r *runner) busy(ctx context.Context, list []*platform.Instance, counted map[string]platform.Traffic) (what string, completed uint64) {
 	logged, connections := r.observed.Ledger.Counts(), r.observed.Ledger.Connections()
+	now, idle := map[string]platform.Traffic{}, true
 	for _, i := range list {
 		t, err := platform.TrafficOf(ctx, i)
 		if err != nil {
 			continue // a proxy that is gone cannot report any more; its loss was noted when it was ended
+		}
+		now[i.ID()] = t
+		idle = idle && t.Active == 0
+	}
+	switch {
+	case len(counted) > 0:
+		now = counted
+	case counted != nil && idle:
+		maps.Copy(counted, now)
+	}
+	for _, i := range list {
+		t, reports := now[i.ID()]
+		if !reports {
+			continue
 		}
 		if what := t.Pending(i.Name, logged[i.ID()], connections[i.ID()]); what != "" {
 			return what, 0

@@ -28,6 +28,7 @@ func kinds() []kind {
 		{"AuthorizationPolicy", "authorizationpolicies", "security.istio.io", security, []string{"ap"}},
 		{"DestinationRule", "destinationrules", "networking.istio.io", networking, []string{"dr"}},
 		{"Gateway", "gateways", "networking.istio.io", networking, []string{"gw"}},
+		{"HealthCheckPolicy", "healthcheckpolicies", "squall.dev", []string{"v1alpha1"}, []string{"hcp"}},
 		{"PeerAuthentication", "peerauthentications", "security.istio.io", security, []string{"pa"}},
 		{"QuotaPolicy", "quotapolicies", "squall.dev", []string{"v1alpha1"}, []string{"qp"}},
 		{"RequestAuthentication", "requestauthentications", "security.istio.io", security, []string{"ra"}},

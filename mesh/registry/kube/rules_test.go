@@ -83,6 +83,7 @@ func cluster(rules ...runtime.Object) dynamic.Interface {
 		kinds[schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: plural}] = plural + "List"
 	}
 	kinds[schema.GroupVersionResource{Group: "squall.dev", Version: "v1alpha1", Resource: "quotapolicies"}] = "QuotaPolicyList"
+	kinds[schema.GroupVersionResource{Group: "squall.dev", Version: "v1alpha1", Resource: "healthcheckpolicies"}] = "HealthCheckPolicyList"
 	return fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, rules...)
 }
 

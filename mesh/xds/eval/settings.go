@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -119,11 +120,37 @@ func clusterSettings(c *clusterv3.Cluster) []Setting {
 	if p := c.GetCommonLbConfig().GetHealthyPanicThreshold(); p != nil && c.GetOutlierDetection() != nil {
 		out = append(out, Setting{Name: "outlierDetection.minHealthPercent", Value: fmt.Sprintf("%v %%", p.GetValue()), Default: p.GetValue() == 0})
 	}
+	out = append(out, healthChecks(c.GetHealthChecks())...)
 	switch {
 	case len(c.GetTransportSocketMatches()) > 0:
 		out = append(out, Setting{Name: "tls.mode", Value: "mTLS where the endpoint takes it", Default: true})
 	case c.GetTransportSocket() != nil:
 		out = append(out, Setting{Name: "tls.mode", Value: "by a rule"})
+	}
+	return out
+}
+
+// healthChecks say how endpoints are asked whether they are well.
+func healthChecks(list []*corev3.HealthCheck) []Setting {
+	if len(list) == 0 {
+		return []Setting{{Name: "healthCheck", Value: "off", Default: true}}
+	}
+	var out []Setting
+	for _, h := range list {
+		what := "tcp"
+		switch {
+		case h.GetHttpHealthCheck() != nil:
+			q := h.GetHttpHealthCheck()
+			method := q.GetMethod().String()
+			if q.GetMethod() == corev3.RequestMethod_METHOD_UNSPECIFIED {
+				method = "GET"
+			}
+			what = "http " + method + " " + q.GetPath()
+		case h.GetGrpcHealthCheck() != nil:
+			what = strings.TrimSpace("grpc " + h.GetGrpcHealthCheck().GetServiceName())
+		}
+		out = append(out, Setting{Name: "healthCheck", Value: fmt.Sprintf("%s every %s, %d failures in a row and an endpoint is out, %d passes and it is back",
+			what, h.GetInterval().AsDuration(), h.GetUnhealthyThreshold().GetValue(), h.GetHealthyThreshold().GetValue())})
 	}
 	return out
 }

@@ -48,6 +48,7 @@ func (r *reader) outboundCluster(svc *model.Service, p model.Port, rule *model.D
 	c.CircuitBreakers = thresholds(policy.Pool, policy.RetryBudget)
 	applyPool(c, policy.Pool, p.Protocol)
 	applyOutlier(c, policy.Outlier)
+	r.applyHealthCheck(c, svc, p, subset)
 	applyTLS(c, policy.TLS, svc.Host)
 	r.applyMTLS(c, svc, p, subset, policy.TLS)
 	r.add(Cluster, c.GetName(), c)

@@ -73,6 +73,8 @@ const (
 	partTokens
 	// partQuotas is a namespace's QuotaPolicies.
 	partQuotas
+	// partHealthChecks are a host's HealthCheckPolicies.
+	partHealthChecks
 	// partAuthorizations is a namespace's AuthorizationPolicies.
 	partAuthorizations
 	partTrust
@@ -360,6 +362,7 @@ func (t *Translator) Update(snap model.Snapshot) {
 		{partAuthorizations, c.AuthorizationPolicies},
 		{partTokens, c.RequestAuthentications},
 		{partQuotas, c.QuotaPolicies},
+		{partHealthChecks, c.HealthChecks},
 	} {
 		for _, key := range parts.keys {
 			t.touch(parts.part, key)
