@@ -137,6 +137,7 @@ func (m *Mesh) apply(ctx context.Context, req ApplyRequest) (ApplyResponse, erro
 	m.services.Store(&snap.Services)
 	m.count(ctx, m.snapshot, snap) // proxies change over one by one
 	report, err := m.server.Apply(ctx, serve.Change{Snapshot: &snap, Proxies: proxies, AckOnly: req.AckOnly})
+	problems.Add(idlePatches(m.snapshot, snap, proxies)...)
 	resp := ApplyResponse{Report: report, Diagnostics: problems.Sorted()}
 	if rejected, ok := asRejected(err); ok {
 		resp.Diagnostics = append(resp.Diagnostics, rejected.Diagnostics()...)

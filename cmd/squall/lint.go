@@ -64,7 +64,7 @@ func lintRules(app string, rules []config.File, calls []string) (found []lint.Fi
 	if err != nil {
 		return nil, nil, err
 	}
-	in := lint.Input{Set: paper.set, Snapshot: paper.snap, Calls: graph}
+	in := lint.Input{Set: paper.set, Snapshot: paper.snap, Calls: graph, Proxies: paper.proxies}
 	for _, p := range paper.proxies {
 		if p.Kind == model.Router {
 			in.Routers = append(in.Routers, p.Workload)

@@ -45,27 +45,39 @@ var networkingFields = map[string]string{
 	"TrafficPolicy.RetryBudget":             "percent minRetryConcurrency",
 	"LoadBalancerSettings":                  "simple consistentHash localityLbSetting warmupDurationSecs warmup",
 	"LoadBalancerSettings.ConsistentHashLB": "httpHeaderName httpCookie useSourceIp httpQueryParameterName ringHash maglev minimumRingSize",
-	"LoadBalancerSettings.ConsistentHashLB.RingHash":   "minimumRingSize",
-	"LoadBalancerSettings.ConsistentHashLB.MagLev":     "tableSize",
-	"LoadBalancerSettings.ConsistentHashLB.HTTPCookie": "name path ttl",
-	"WarmupConfiguration":                              "duration minimumPercent aggression",
-	"LocalityLoadBalancerSetting":                      "distribute failover failoverPriority enabled",
-	"LocalityLoadBalancerSetting.Distribute":           "from to",
-	"LocalityLoadBalancerSetting.Failover":             "from to",
-	"ConnectionPoolSettings":                           "tcp http",
-	"ConnectionPoolSettings.TCPSettings":               "maxConnections connectTimeout tcpKeepalive maxConnectionDuration idleTimeout",
-	"ConnectionPoolSettings.TCPSettings.TcpKeepalive":  "probes time interval",
-	"ConnectionPoolSettings.HTTPSettings":              "http1MaxPendingRequests http2MaxRequests maxRequestsPerConnection maxRetries idleTimeout h2UpgradePolicy useClientProtocol maxConcurrentStreams",
-	"OutlierDetection":                                 "splitExternalLocalOriginErrors consecutiveLocalOriginFailures consecutiveGatewayErrors consecutive5xxErrors interval baseEjectionTime maxEjectionPercent minHealthPercent",
-	"ClientTLSSettings":                                "mode clientCertificate privateKey caCertificates credentialName subjectAltNames sni insecureSkipVerify",
-	"Gateway":                                          "servers selector",
-	"Server":                                           "port hosts tls name",
-	"Port":                                             "number protocol name",
-	"ServerTLSSettings":                                "httpsRedirect mode credentialName subjectAltNames minProtocolVersion maxProtocolVersion cipherSuites",
-	"ServiceEntry":                                     "hosts addresses ports location resolution endpoints workloadSelector exportTo",
-	"ServicePort":                                      "number protocol name targetPort",
-	"WorkloadEntry":                                    "address ports labels locality weight",
-	"WorkloadSelector":                                 "labels",
+	"LoadBalancerSettings.ConsistentHashLB.RingHash":       "minimumRingSize",
+	"LoadBalancerSettings.ConsistentHashLB.MagLev":         "tableSize",
+	"LoadBalancerSettings.ConsistentHashLB.HTTPCookie":     "name path ttl",
+	"WarmupConfiguration":                                  "duration minimumPercent aggression",
+	"LocalityLoadBalancerSetting":                          "distribute failover failoverPriority enabled",
+	"LocalityLoadBalancerSetting.Distribute":               "from to",
+	"LocalityLoadBalancerSetting.Failover":                 "from to",
+	"ConnectionPoolSettings":                               "tcp http",
+	"ConnectionPoolSettings.TCPSettings":                   "maxConnections connectTimeout tcpKeepalive maxConnectionDuration idleTimeout",
+	"ConnectionPoolSettings.TCPSettings.TcpKeepalive":      "probes time interval",
+	"ConnectionPoolSettings.HTTPSettings":                  "http1MaxPendingRequests http2MaxRequests maxRequestsPerConnection maxRetries idleTimeout h2UpgradePolicy useClientProtocol maxConcurrentStreams",
+	"OutlierDetection":                                     "splitExternalLocalOriginErrors consecutiveLocalOriginFailures consecutiveGatewayErrors consecutive5xxErrors interval baseEjectionTime maxEjectionPercent minHealthPercent",
+	"ClientTLSSettings":                                    "mode clientCertificate privateKey caCertificates credentialName subjectAltNames sni insecureSkipVerify",
+	"Gateway":                                              "servers selector",
+	"Server":                                               "port hosts tls name",
+	"Port":                                                 "number protocol name",
+	"ServerTLSSettings":                                    "httpsRedirect mode credentialName subjectAltNames minProtocolVersion maxProtocolVersion cipherSuites",
+	"ServiceEntry":                                         "hosts addresses ports location resolution endpoints workloadSelector exportTo",
+	"ServicePort":                                          "number protocol name targetPort",
+	"WorkloadEntry":                                        "address ports labels locality weight",
+	"WorkloadSelector":                                     "labels",
+	"EnvoyFilter":                                          "workloadSelector configPatches priority",
+	"EnvoyFilter.EnvoyConfigObjectPatch":                   "applyTo match patch",
+	"EnvoyFilter.EnvoyConfigObjectMatch":                   "context listener routeConfiguration cluster",
+	"EnvoyFilter.ListenerMatch":                            "portNumber filterChain name",
+	"EnvoyFilter.ListenerMatch.FilterChainMatch":           "name sni transportProtocol applicationProtocols filter destinationPort",
+	"EnvoyFilter.ListenerMatch.FilterMatch":                "name subFilter",
+	"EnvoyFilter.ListenerMatch.SubFilterMatch":             "name",
+	"EnvoyFilter.RouteConfigurationMatch":                  "portNumber vhost name",
+	"EnvoyFilter.RouteConfigurationMatch.VirtualHostMatch": "name domainName route",
+	"EnvoyFilter.RouteConfigurationMatch.RouteMatch":       "name action",
+	"EnvoyFilter.ClusterMatch":                             "portNumber service subset name",
+	"EnvoyFilter.Patch":                                    "operation value",
 }
 
 // instead says what to write in place of fields that are not supported.
@@ -82,11 +94,21 @@ var instead = map[string]string{
 	"Port.targetPort":                                 "Istio dropped it: delete the field",
 	"ConnectionPoolSettings.HTTPSettings.maxRequests": "use http2MaxRequests",
 
+	"EnvoyFilter.EnvoyConfigObjectMatch.proxy":     "proxies here are Envoy itself, of one version: delete the field",
+	"EnvoyFilter.EnvoyConfigObjectMatch.waypoint":  "there are no waypoints here",
+	"EnvoyFilter.ListenerMatch.portName":           "use portNumber",
+	"EnvoyFilter.ListenerMatch.listenerFilter":     "listener filters are not patched",
+	"EnvoyFilter.RouteConfigurationMatch.portName": "use portNumber",
+	"EnvoyFilter.RouteConfigurationMatch.gateway":  "say which virtual hosts by vhost, or which proxies by workloadSelector",
+	"EnvoyFilter.Patch.filterClass":                "say where by INSERT_BEFORE or INSERT_AFTER a filter",
+	"EnvoyFilter.targetRefs":                       "use workloadSelector",
+
 	"MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider.includeHeadersInCheck": "Istio dropped it: use includeRequestHeadersInCheck",
 }
 
 // Where the messages of Istio's API are.
 const (
+	istioAPI      = "istio."
 	networkingAPI = "istio.networking.v1alpha3."
 	securityAPI   = "istio.security.v1beta1."
 	typeAPI       = "istio.type.v1beta1."
@@ -104,6 +126,9 @@ func fieldSets(api string, lists map[string]string, out map[protoreflect.FullNam
 }
 
 func supported(fd protoreflect.FieldDescriptor) bool {
+	if !strings.HasPrefix(string(fd.FullName()), istioAPI) {
+		return true // Envoy's own, which Envoy judges
+	}
 	return allowed[fd.ContainingMessage().FullName()+"."+protoreflect.FullName(fd.JSONName())]
 }
 

@@ -59,6 +59,7 @@ func (b *build) whole(workloads []*model.Workload) {
 	}
 	b.gateways()
 	b.virtualServices()
+	b.envoyFilters()
 }
 
 // of notes what the conversion of a document finds.

@@ -175,11 +175,17 @@ func (d *decoder) nested(n *yaml.Node, m protoreflect.Message, path, what string
 		}
 		return ok
 	}
+	switch m.Descriptor().FullName() {
+	case anyMessage:
+		return d.typed(n, m, path, what)
+	case structMessage:
+		return d.anything(n, m, path)
+	}
 	if n.Kind != yaml.MappingNode {
 		return d.mapping(n, path, what)
 	}
 	d.message(n, m, path, what)
-	return true
+	return d.inside(n, m, path)
 }
 
 func (d *decoder) scalar(n *yaml.Node, kind protoreflect.Kind, path, what string) (protoreflect.Value, bool) {
@@ -193,6 +199,9 @@ func (d *decoder) scalar(n *yaml.Node, kind protoreflect.Kind, path, what string
 	case protoreflect.DoubleKind:
 		f, ok := d.number(n, path, what)
 		return protoreflect.ValueOfFloat64(f), ok
+	case protoreflect.FloatKind:
+		f, ok := d.number(n, path, what)
+		return protoreflect.ValueOfFloat32(float32(f)), ok
 	case protoreflect.Uint32Kind:
 		_, u, ok := d.integer(n, path, what, 0, math.MaxUint32)
 		return protoreflect.ValueOfUint32(uint32(u)), ok

@@ -27,8 +27,9 @@ type Document struct {
 	// Pos is where the document starts.
 	Pos diag.Pos
 
-	message proto.Message // the spec of Istio's kinds
-	object  any           // the whole object of Kubernetes' kinds
+	message proto.Message            // the spec of Istio's kinds
+	object  any                      // the whole object of Kubernetes' kinds
+	values  map[string]proto.Message // parts of the spec that are messages of Envoy's API, by their paths
 	places  places
 	broken  []string // the paths of fields that could not be decoded
 }

@@ -31,6 +31,7 @@ const (
 	kindRequestAuthentication = "RequestAuthentication"
 	kindQuotaPolicy           = "QuotaPolicy"
 	kindHealthCheckPolicy     = "HealthCheckPolicy"
+	kindEnvoyFilter           = "EnvoyFilter"
 )
 
 // kind says how a kind of document is decoded: as a protobuf message under spec, or as a whole Go struct.
@@ -39,6 +40,8 @@ type kind struct {
 	versions []string
 	message  func() proto.Message
 	object   func() any
+	// more decodes what waits until the rest is; nil for most.
+	more func(*decoder, *Document)
 }
 
 var networkingVersions = []string{"networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"}
@@ -52,6 +55,7 @@ func kinds() []kind {
 		{name: kindConfigMap, versions: []string{"v1"}, object: func() any { return new(core.ConfigMap) }},
 		{name: kindDeployment, versions: []string{"apps/v1"}, object: func() any { return new(apps.Deployment) }},
 		{name: kindDestinationRule, versions: networkingVersions, message: func() proto.Message { return new(networking.DestinationRule) }},
+		{name: kindEnvoyFilter, versions: []string{"networking.istio.io/v1alpha3"}, message: func() proto.Message { return new(networking.EnvoyFilter) }, more: patchValues},
 		{name: kindGateway, versions: networkingVersions, message: func() proto.Message { return new(networking.Gateway) }},
 		{name: kindHealthCheckPolicy, versions: []string{"squall.dev/v1alpha1"}, object: func() any { return new(healthCheckDocument) }},
 		{name: kindPeerAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.PeerAuthentication) }},
@@ -144,6 +148,9 @@ func (k kind) decode(d *decoder, root *yaml.Node, pairs []pair, doc *Document) {
 	}
 	if !found {
 		d.errorf("MISSING-FIELD", root, "spec", "the %s has no spec", k.name)
+	}
+	if k.more != nil {
+		k.more(d, doc)
 	}
 }
 

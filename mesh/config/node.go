@@ -24,6 +24,8 @@ type decoder struct {
 	diags  *diag.List
 	depth  int
 	nodes  int
+	// raw are values of which the type is known only when the rest is decoded, by their paths.
+	raw map[string]*yaml.Node
 }
 
 func (d *decoder) pos(n *yaml.Node) diag.Pos {

@@ -28,6 +28,7 @@ func All() []Rule {
 		{"NEVER-EJECTS", "maxEjectionPercent below the share of one endpoint.", "Envoy ejects only if 100·(ejected+1)/hosts is at most that.", "ejection", neverEjects},
 		{"NOTHING-EJECTS", "outlierDetection in which everything is switched off.", "consecutive5xxErrors 0 is off, the others are off unless set.", "pitfalls", nothingEjects},
 		{"PANIC-UNDOES-EJECTION", "A minHealthPercent that the first ejection crosses.", "In panic Envoy asks all endpoints, the ejected ones too.", "panic", panicUndoesEjection},
+		{PatchIdle, "A patch of an EnvoyFilter that matches nothing that any proxy is told.", "Names of filters, ports and hosts are compared as they are, and Istio's own filters exist in Istio's Envoy alone.", "envoy-filter", patchIdle},
 		{"PATH-NEVER-MATCHES", "A uri that no path meets.", "A path begins with a slash, is compared whole by regex, and without its query.", "pitfalls", pathNeverMatches},
 		{"PLAIN-ERRORS-EJECT", "consecutiveGatewayErrors without consecutive5xxErrors.", "Envoy's default of five errors of any kind stays in force.", "ejection", plainErrorsEject},
 		{"REMOVED-HEADER", "A match on a header that the route before removes.", "An app can pass on only what it gets.", "", removedHeader},

@@ -18,6 +18,8 @@ type Input struct {
 	Snapshot model.Snapshot
 	// Routers are the workloads that gateways may select; empty if not known.
 	Routers []*model.Workload
+	// Proxies are those of the workloads; empty if not known.
+	Proxies []*model.Proxy
 	// Calls are which workloads call which services; empty if not known.
 	Calls []Call
 }

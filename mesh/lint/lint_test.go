@@ -30,18 +30,22 @@ func input(t *testing.T, name string, rules []byte) lint.Input {
 	services := config.Services(set, "")
 	router := &model.Workload{Name: "gateway", Namespace: "istio-system", Labels: map[string]string{"istio": "ingressgateway"}}
 	workloads := []*model.Workload{router}
+	proxies := []*model.Proxy{{ID: "gateway", Kind: model.Router, Workload: router}}
 	for i, inst := range config.Instances(set) {
 		workloads = append(workloads, &model.Workload{
 			Name: inst.Name, Owner: inst.Owner, Namespace: inst.Namespace, Labels: inst.Labels,
 			Address: fmt.Sprintf("127.1.0.%d", i+1), Inbound: static.Inbound(inst, services),
 		})
 	}
+	for _, w := range workloads[1:] {
+		proxies = append(proxies, &model.Proxy{ID: w.Name, Kind: model.Sidecar, Workload: w})
+	}
 	snap, more := config.Build(set, model.Snapshot{}, workloads)
 	problems.Add(more...)
 	require.NoError(t, problems.Err())
 	host := func(name string) string { return name + ".default.svc.cluster.local" }
 	return lint.Input{
-		Set: set, Snapshot: snap, Routers: []*model.Workload{router},
+		Set: set, Snapshot: snap, Routers: []*model.Workload{router}, Proxies: proxies,
 		Calls: []lint.Call{{From: "front", To: host("shop")}, {From: "shop", To: host("stock")}},
 	}
 }

@@ -29,6 +29,8 @@ type Snapshot struct {
 	QuotaPolicies Map[*QuotaPolicy]
 	// HealthCheckPolicies by namespace/name.
 	HealthCheckPolicies Map[*HealthCheckPolicy]
+	// EnvoyFilters by namespace/name.
+	EnvoyFilters Map[*EnvoyFilter]
 	// Secrets by namespace/name.
 	Secrets Map[*Secret]
 	// Identities that may answer, by host.
@@ -47,6 +49,7 @@ type Snapshot struct {
 	tokens         Map[*ruleList[RequestAuthentication]] // by namespace
 	quotas         Map[*ruleList[QuotaPolicy]]           // by namespace
 	healthChecks   Map[*ruleList[HealthCheckPolicy]]     // by host
+	patches        Map[*ruleList[EnvoyFilter]]           // by namespace
 }
 
 // ruleList is an immutable list, in the order of the rules' keys.
@@ -213,7 +216,7 @@ type Changes struct {
 	// Secrets are namespace/name.
 	Secrets []string
 	// These are namespaces.
-	PeerAuthentications, AuthorizationPolicies, RequestAuthentications, QuotaPolicies []string
+	PeerAuthentications, AuthorizationPolicies, RequestAuthentications, QuotaPolicies, EnvoyFilters []string
 }
 
 // Changed compares two snapshots in time proportional to what differs.
@@ -238,6 +241,7 @@ func Changed(a, b Snapshot) Changes {
 
 		RequestAuthentications: keys(a.tokens, b.tokens),
 		QuotaPolicies:          keys(a.quotas, b.quotas),
+		EnvoyFilters:           keys(a.patches, b.patches),
 	}
 }
 

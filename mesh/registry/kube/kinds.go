@@ -27,6 +27,7 @@ func kinds() []kind {
 	return []kind{
 		{"AuthorizationPolicy", "authorizationpolicies", "security.istio.io", security, []string{"ap"}},
 		{"DestinationRule", "destinationrules", "networking.istio.io", networking, []string{"dr"}},
+		{"EnvoyFilter", "envoyfilters", "networking.istio.io", []string{"v1alpha3"}, nil},
 		{"Gateway", "gateways", "networking.istio.io", networking, []string{"gw"}},
 		{"HealthCheckPolicy", "healthcheckpolicies", "squall.dev", []string{"v1alpha1"}, []string{"hcp"}},
 		{"PeerAuthentication", "peerauthentications", "security.istio.io", security, []string{"pa"}},

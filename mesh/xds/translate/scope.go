@@ -20,6 +20,9 @@ type scope struct {
 	shared    [NumTypes]Table
 	// tables holds the virtual hosts of each route table, by port and then by host.
 	tables map[uint32]model.Map[*fragment]
+	// patches are those of EnvoyFilters, as of the version patchesFor.
+	patches    []*model.EnvoyPatch
+	patchesFor int
 }
 
 // selector is a set of labels by which some rule picks its callers, and how many rules do.
@@ -118,6 +121,11 @@ func (t *Translator) updateSelectors(old model.Snapshot, c model.Changes) bool {
 				eachSourceLabels(v, use)
 			}
 		}
+		for _, namespace := range c.EnvoyFilters {
+			for _, f := range snap.EnvoyFiltersOf(namespace) {
+				use(f.Selector)
+			}
+		}
 		for _, host := range c.FaultHosts {
 			if f := snap.Faults.At(host); f != nil {
 				for _, fault := range f.List {
@@ -191,6 +199,7 @@ func (t *Translator) fill(s *scope) {
 	}
 	t.ensureHosts(s, hosts, ruled)
 	t.ensure(nodeID{staticClusters, s.key, ""}, &s.shared, buildStaticClusters)
+	t.ensure(nodeID{added, s.key, ""}, &s.shared, buildAdded)
 	t.ensure(nodeID{trustBundle, s.key, ""}, &s.shared, buildTrust)
 	t.ensure(nodeID{credentials, s.key, ""}, &s.shared, buildCredentials)
 	for slot := range model.LeaseSlots {

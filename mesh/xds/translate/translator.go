@@ -27,6 +27,9 @@ type Translator struct {
 	pool      map[string][]*Resource
 	selectors map[string]*selector
 	leases    [model.LeaseSlots]*model.LeasedFault
+	// patched are the patches that found what they are for; patchVersion grows with each change of EnvoyFilters.
+	patched      map[*model.EnvoyPatch]bool
+	patchVersion int
 }
 
 // New gives a translator without proxies, for an empty mesh.
@@ -40,6 +43,7 @@ func New() *Translator {
 		dirty:     map[nodeID]*node{},
 		pool:      map[string][]*Resource{},
 		selectors: map[string]*selector{},
+		patched:   map[*model.EnvoyPatch]bool{},
 	}
 }
 
@@ -104,6 +108,7 @@ const (
 	trustBundle
 	credentials
 	staticClusters
+	added
 	routeTable
 	listener
 	tcpListeners
@@ -202,6 +207,14 @@ func (r *reader) from(pos diag.Pos) {
 
 // add gives the node a resource, with the places of the rules noted since the last one.
 func (r *reader) add(typ Type, name string, msg proto.Message) {
+	if msg = r.patch(typ, msg); msg != nil {
+		r.plain(typ, name, msg)
+	}
+	r.pos = nil
+}
+
+// plain is add without patches.
+func (r *reader) plain(typ Type, name string, msg proto.Message) {
 	r.out = append(r.out, r.t.intern(typ, name, msg, r.pos))
 	r.pos = nil
 }
@@ -373,6 +386,7 @@ func (t *Translator) Update(snap model.Snapshot) {
 		t.touch(partSecrets, namespace)
 	}
 	t.updateLeases(old, c)
+	t.updatePatches(c)
 	if t.updateSelectors(old, c) {
 		t.rescope()
 	}
