@@ -9,6 +9,7 @@ PLATFORM ?= auto
 GENERATED ?= 0
 ROUNDS   ?= 5
 NAME     ?= baseline
+SUITE    ?= rotation
 
 # Packages that share memory between goroutines; the race detector watches their tests. loadgen/bench measures times, which the detector spoils.
 RACE := ./mesh/xds/... ./mesh/proc/... ./mesh/telemetry/... ./loadgen ./loadgen/pace ./bookinfo/...
@@ -16,7 +17,7 @@ RACE := ./mesh/xds/... ./mesh/proc/... ./mesh/telemetry/... ./loadgen ./loadgen/
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help release build envoy kind-image scenarios scenario sim sim-validate mutants test test-platforms lint fmt bench clean
+.PHONY: help release build envoy kind-image scenarios scenario soak sim sim-validate mutants test test-platforms lint fmt bench clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +36,9 @@ scenarios: build envoy ## Run the catalogue on real Envoys; OUT=out/scenarios PA
 
 scenario: build envoy ## Run one scenario of the catalogue: NAME=fault-delay
 	$(SQUALL) run --platform $(PLATFORM) $(if $(NODE_IMAGE),--node-image $(NODE_IMAGE)) --out $(OUT) scenarios/catalog/$(NAME)
+
+soak: build envoy ## Run minutes of one thing, without a mesh that ends in between: SUITE=rotation
+	$(SQUALL) run --platform $(PLATFORM) --out out/soak scenarios/soak/$(SUITE)
 
 sim: build ## Run the catalogue in virtual time, without Envoy; out/sim/index.json and excluded.json
 	$(SQUALL) run --sim --seed 1 --parallel $(PARALLEL) --out out/sim scenarios/catalog

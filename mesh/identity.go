@@ -44,6 +44,9 @@ func WithoutIdentity(s model.Snapshot) diag.List {
 		out.Errorf("NO-IDENTITY", pos, "%s needs identities, and this mesh gives its workloads none", what)
 		out.Hint("labs give them: squall up, squall run")
 	}
+	for _, r := range s.Revocations.All() {
+		refuse(r.Pos, "a Revocation")
+	}
 	for _, p := range s.PeerAuthentications.All() {
 		strict := p.Mode == model.MTLSStrict
 		for _, port := range p.Ports {

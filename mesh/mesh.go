@@ -134,6 +134,13 @@ func (m *Mesh) apply(ctx context.Context, req ApplyRequest) (ApplyResponse, erro
 		return ApplyResponse{Diagnostics: problems.Sorted()}, err
 	}
 	snap.Faults = m.snapshot.Faults
+	if err := m.revoke(ctx, &snap); err != nil {
+		resp := ApplyResponse{Diagnostics: problems.Sorted()}
+		if rejected, ok := asRejected(err); ok {
+			resp.Diagnostics = append(resp.Diagnostics, rejected.Diagnostics()...)
+		}
+		return resp, err
+	}
 	m.services.Store(&snap.Services)
 	m.count(ctx, m.snapshot, snap) // proxies change over one by one
 	report, err := m.server.Apply(ctx, serve.Change{Snapshot: &snap, Proxies: proxies, AckOnly: req.AckOnly})

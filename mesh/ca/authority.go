@@ -59,6 +59,10 @@ type Authority struct {
 	issuer *x509.Certificate
 	key    crypto.Signer
 	chain  []*x509.Certificate
+	// issued are certificates that have not ended, sweepAt is how many of them make it look for those that have. refused are identities that get none.
+	issued  []*issued
+	sweepAt int
+	refused map[string]bool
 }
 
 // Open reads the authority in a folder, or makes one there. A folder with only a part of the files, with a key that others may read, or
@@ -84,9 +88,13 @@ func Open(o Options) (*Authority, error) {
 	}
 	a := &Authority{opts: o}
 	there, err := a.read()
-	if err != nil || there {
+	if err != nil {
 		return a, err
 	}
+	if there {
+		return a, a.recall()
+	}
+	a.sweepAt = firstSweep
 	if err := a.create(); err != nil {
 		return nil, err
 	}
@@ -154,6 +162,9 @@ var errExpired = errors.New("the authority's own certificate is not valid now: g
 func (a *Authority) Issue(id spiffeid.ID, req *x509.CertificateRequest, ttl time.Duration) ([]*x509.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.refused[id.String()] {
+		return nil, fmt.Errorf("%s: %w", id, ErrRevoked)
+	}
 	now := a.opts.Now()
 	if now.Before(a.issuer.NotBefore) || !now.Before(a.issuer.NotAfter) {
 		return nil, errExpired
@@ -172,6 +183,9 @@ func (a *Authority) Issue(id spiffeid.ID, req *x509.CertificateRequest, ttl time
 	}
 	leaf, err := a.sign(template, a.issuer, req.PublicKey, a.key)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.remember(leaf); err != nil {
 		return nil, err
 	}
 	return append(append([]*x509.Certificate{leaf, a.issuer}, a.chain...), a.roots[0]), nil

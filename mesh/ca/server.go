@@ -99,7 +99,10 @@ func (s *Server) issue(caller Workload, in *security.IstioCertificateRequest) ([
 		return nil, status.Errorf(codes.InvalidArgument, "a certificate lives for 1 to %d seconds", int64(MaxTTL/time.Second))
 	}
 	chain, err := s.authority.Issue(id, req, time.Duration(in.GetValidityDuration())*time.Second)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrRevoked):
+		return nil, status.Error(codes.PermissionDenied, err.Error())
+	case err != nil:
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	return chain, nil

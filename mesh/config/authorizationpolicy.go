@@ -232,6 +232,7 @@ func (b *build) authorizationPolicies() {
 			want[a.Key()] = a
 		})
 	}
+	b.denials(want)
 	for key, old := range b.snap.AuthorizationPolicies.All() {
 		if want[key] == nil || same(old, want[key]) != old {
 			b.snap = b.snap.WithoutAuthorizationPolicy(key)

@@ -32,6 +32,7 @@ const (
 	kindQuotaPolicy           = "QuotaPolicy"
 	kindHealthCheckPolicy     = "HealthCheckPolicy"
 	kindEnvoyFilter           = "EnvoyFilter"
+	kindRevocation            = "Revocation"
 )
 
 // kind says how a kind of document is decoded: as a protobuf message under spec, or as a whole Go struct.
@@ -61,6 +62,7 @@ func kinds() []kind {
 		{name: kindPeerAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.PeerAuthentication) }},
 		{name: kindQuotaPolicy, versions: []string{"squall.dev/v1alpha1"}, object: func() any { return new(quotaDocument) }},
 		{name: kindRequestAuthentication, versions: securityVersions, message: func() proto.Message { return new(security.RequestAuthentication) }},
+		{name: kindRevocation, versions: []string{"squall.dev/v1alpha1"}, object: func() any { return new(revocationDocument) }},
 		{name: kindSecret, versions: []string{"v1"}, object: func() any { return new(core.Secret) }},
 		{name: kindService, versions: []string{"v1"}, object: func() any { return new(core.Service) }},
 		{name: kindServiceAccount, versions: []string{"v1"}, object: func() any { return new(core.ServiceAccount) }},

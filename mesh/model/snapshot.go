@@ -31,6 +31,8 @@ type Snapshot struct {
 	HealthCheckPolicies Map[*HealthCheckPolicy]
 	// EnvoyFilters by namespace/name.
 	EnvoyFilters Map[*EnvoyFilter]
+	// Revocations by namespace/name.
+	Revocations Map[*Revocation]
 	// Secrets by namespace/name.
 	Secrets Map[*Secret]
 	// Identities that may answer, by host.

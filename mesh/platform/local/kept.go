@@ -130,6 +130,9 @@ func (c *collected) setBack(
 	if !c.original() {
 		return nil, errors.New("processes came or went")
 	}
+	if revokes(c.rules) {
+		return nil, errors.New("identities were revoked, and what is revoked stays so")
+	}
 	err = c.undo(ctx)
 	if restore != nil {
 		err = errors.Join(err, restore(ctx, c.Instances()))
@@ -150,6 +153,12 @@ func (c *collected) setBack(
 		}
 	}
 	return before, c.settle(ctx)
+}
+
+// revokes reports whether some rule revokes identities.
+func revokes(rules []config.File) bool {
+	docs, _ := config.Parse(rules...)
+	return slices.ContainsFunc(docs, func(d *config.Document) bool { return d.Kind == "Revocation" })
 }
 
 // original reports whether the lab has the processes with which it started.

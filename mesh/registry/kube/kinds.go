@@ -33,6 +33,7 @@ func kinds() []kind {
 		{"PeerAuthentication", "peerauthentications", "security.istio.io", security, []string{"pa"}},
 		{"QuotaPolicy", "quotapolicies", "squall.dev", []string{"v1alpha1"}, []string{"qp"}},
 		{"RequestAuthentication", "requestauthentications", "security.istio.io", security, []string{"ra"}},
+		{"Revocation", "revocations", "squall.dev", []string{"v1alpha1"}, nil},
 		{"ServiceEntry", "serviceentries", "networking.istio.io", networking, []string{"se"}},
 		{"VirtualService", "virtualservices", "networking.istio.io", networking, []string{"vs"}},
 	}

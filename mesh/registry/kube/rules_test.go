@@ -85,6 +85,7 @@ func cluster(rules ...runtime.Object) dynamic.Interface {
 	kinds[schema.GroupVersionResource{Group: "squall.dev", Version: "v1alpha1", Resource: "quotapolicies"}] = "QuotaPolicyList"
 	kinds[schema.GroupVersionResource{Group: "squall.dev", Version: "v1alpha1", Resource: "healthcheckpolicies"}] = "HealthCheckPolicyList"
 	kinds[schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1alpha3", Resource: "envoyfilters"}] = "EnvoyFilterList"
+	kinds[schema.GroupVersionResource{Group: "squall.dev", Version: "v1alpha1", Resource: "revocations"}] = "RevocationList"
 	return fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds, rules...)
 }
 
