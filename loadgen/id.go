@@ -11,7 +11,7 @@ import (
 // IDs identify one request. They depend on the seed, the load's name and the request's number alone.
 type IDs struct {
 	// Request is the x-request-id: a UUID in form. Its 13th hex digit is 9, by which Envoy knows that the request is traced
-	// and which it then leaves as it is; 4 for a load without traces, which Envoy may change.
+	// and which it then leaves as it is; 4 for a load of which the mesh decides, which Envoy may change.
 	Request string
 	// Trace is the 128-bit trace id, 32 hex digits.
 	Trace string
@@ -39,11 +39,11 @@ func MakeIDs(seed uint64, load string, n uint64, traced bool) IDs {
 
 func (i IDs) set(h http.Header, traced bool) {
 	h["X-Request-Id"] = []string{i.Request}
-	if !traced {
-		return
-	}
 	h["X-B3-Traceid"] = []string{i.Trace}
 	h["X-B3-Spanid"] = []string{i.Span()}
+	if !traced {
+		return // W3C's header cannot leave it open
+	}
 	h["X-B3-Sampled"] = []string{"1"}
 	h["Traceparent"] = []string{"00-" + i.Trace + "-" + i.Span() + "-01"}
 }

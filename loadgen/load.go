@@ -51,8 +51,8 @@ type Load struct {
 	GRPC bool
 	// TLS is how https URLs are called: which authorities are trusted, what certificate is shown. Required with them. GRPC and HTTP2 have none.
 	TLS *tls.Config
-	// NoTrace sends no trace headers: the mesh itself decides what is traced, as for a user's browser.
-	NoTrace bool
+	// Undecided sends the ids of a trace and not that it is to be recorded: the mesh itself decides, as for a user's browser.
+	Undecided bool
 	// Dial makes connections, for instance from within another network namespace; the caller answers for where they lead.
 	// nil: the system's, restricted to 127.0.0.0/8, ::1 and 198.18.0.0/15.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

@@ -29,7 +29,7 @@ func (s *sender) login() ([]*http.Cookie, error) {
 	if err != nil {
 		return nil, err
 	}
-	MakeIDs(l.Seed, "login/"+l.Name, 0, !l.NoTrace).set(req.Header, !l.NoTrace)
+	MakeIDs(l.Seed, "login/"+l.Name, 0, !l.Undecided).set(req.Header, !l.Undecided)
 	ctx, cancel := context.WithTimeout(s.ctx, l.timeout())
 	defer cancel()
 	resp, err := s.transports[0].RoundTrip(req.WithContext(ctx))

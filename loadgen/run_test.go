@@ -103,7 +103,7 @@ func TestRun(t *testing.T) {
 func TestSeveralLoadsOnOneTimeBase(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	a, b := readers(url, 10), readers(url, 5)
-	b.Name, b.NoTrace, b.NoKeepAlive = "writers", true, true
+	b.Name, b.Undecided, b.NoKeepAlive = "writers", true, true
 	all, summaries := run(t, a, b)
 	require.Equal(t, "readers", summaries[0].Name)
 	require.Equal(t, "writers", summaries[1].Name)
@@ -118,16 +118,18 @@ func TestSeveralLoadsOnOneTimeBase(t *testing.T) {
 	require.Equal(t, first["readers"], first["writers"])
 }
 
-func TestNoTrace(t *testing.T) {
+// Whether requests are traced is left to the mesh; that they belong together is not.
+func TestUndecided(t *testing.T) {
 	header := make(chan http.Header, 1)
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) { header <- r.Header })
 	load := readers(url, 1)
-	load.NoTrace = true
+	load.Undecided = true
 	all, _ := run(t, load)
 	h := <-header
 	require.Equal(t, all[0].RequestID, h.Get("X-Request-Id"))
 	require.Equal(t, byte('4'), all[0].RequestID[14])
-	require.Empty(t, h.Get("X-B3-Traceid"))
+	require.Equal(t, all[0].TraceID, h.Get("X-B3-Traceid"))
+	require.Empty(t, h.Get("X-B3-Sampled"))
 	require.Empty(t, h.Get("Traceparent"))
 }
 

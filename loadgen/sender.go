@@ -48,7 +48,7 @@ func (s *sender) RoundTrip(placeholder *http.Request) (*http.Response, error) {
 
 func (s *sender) send(seq uint64) Result {
 	l := s.load
-	ids := MakeIDs(l.Seed, l.Name, seq, !l.NoTrace)
+	ids := MakeIDs(l.Seed, l.Name, seq, !l.Undecided)
 	result := Result{
 		Load: l.Name, Seq: seq, Scheduled: s.start.Add(l.Pacer.Due(seq)), RequestID: ids.Request, TraceID: ids.Trace,
 	}
@@ -66,7 +66,7 @@ func (s *sender) send(seq uint64) Result {
 		result.End, result.Err = result.Sent, err.Error()
 		return result
 	}
-	ids.set(req.Header, !l.NoTrace)
+	ids.set(req.Header, !l.Undecided)
 	for _, c := range s.cookies {
 		req.AddCookie(c)
 	}

@@ -128,6 +128,7 @@ func (m *Mesh) serveAPI(ctx context.Context) error {
 		}
 		return struct{}{}, nil
 	}))
+	mux.HandleFunc("GET /v1/leases", handle(func(context.Context, struct{}) (any, error) { return m.armed(), nil }))
 	mux.HandleFunc("POST /v1/live", handle(func(ctx context.Context, ids []string) (any, error) {
 		return struct{}{}, m.server.WaitLive(ctx, ids...)
 	}))

@@ -56,6 +56,12 @@ func (c *Client) Renew(ctx context.Context, slots ...int) error {
 	return c.api.Call(ctx, http.MethodPost, "/v1/leases/renew", slots, nil)
 }
 
+// Faults lists the faults of scenarios that are armed, by slot.
+func (c *Client) Faults(ctx context.Context) ([]model.LeasedFault, error) {
+	var out []model.LeasedFault
+	return out, c.api.Call(ctx, http.MethodGet, "/v1/leases", nil, &out)
+}
+
 // WaitLive waits until the proxies are connected and hold the newest configuration.
 func (c *Client) WaitLive(ctx context.Context, ids ...string) error {
 	return c.api.Call(ctx, http.MethodPost, "/v1/live", ids, nil)

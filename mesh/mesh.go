@@ -194,6 +194,19 @@ func (m *Mesh) setLease(ctx context.Context, slot int, fault *model.LeasedFault)
 	return m.changeLease(ctx, slot, fault)
 }
 
+// armed are the faults whose leases run.
+func (m *Mesh) armed() []model.LeasedFault {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := []model.LeasedFault{}
+	for slot := range model.LeaseSlots {
+		if l := m.leases[slot]; l != nil && l.fault.Armed {
+			out = append(out, *l.fault)
+		}
+	}
+	return out
+}
+
 func (m *Mesh) changeLease(ctx context.Context, slot int, fault *model.LeasedFault) (serve.Report, error) {
 	var hosts []string
 	old, before := m.leases[slot], m.snapshot

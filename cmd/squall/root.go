@@ -23,7 +23,7 @@ Exit codes: 0 pass, 1 fail, 3 invalid input (nothing was started), 4 the lab cou
 	root.SetErr(env.stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return invalid(err) })
 	root.AddCommand(
-		newRunCommand(env), newReportCommand(env), newMutantsCommand(env), newBenchCommand(env), newUpCommand(env), newApplyCommand(env), newGetCommand(env), newExplainCommand(env), newResetCommand(env),
+		newRunCommand(env), newReportCommand(env), newMutantsCommand(env), newBenchCommand(env), newUpCommand(env), newApplyCommand(env), newGetCommand(env), newLogsCommand(env), newGrafanaCommand(env), newExplainCommand(env), newResetCommand(env),
 		newDownCommand(env), newValidateCommand(env), newLintCommand(env), newInitCommand(env), newPackCommand(env), newSchemaCommand(env), newDocsCommand(env), newDoctorCommand(env), newTokenCommand(env), newVersionCommand(env),
 		newEnvoyInstallCommand(env), newKindImageCommand(env), newInstallCommand(env), newExploreCommand(env), newSimCommand(env),
 		newMeshCommand(env), newWatchdogCommand(env), newBookinfoCommand(env), newPodInitCommand(env), newPodCheckCommand(env),

@@ -25,6 +25,7 @@ import (
 type upFlags struct {
 	app, envoy, profile, name, platform, nodeImage string
 	relays                                         []string
+	forward                                        forwardFlags
 	// injected takes the pods that are in the cluster, in place of an app's.
 	injected bool
 	// form is what the lab stands on.
@@ -69,6 +70,7 @@ is opened. Other commands (apply, get, reset, down) find the mesh by its name.`,
 	c.Flags().StringVar(&f.app, "app", "bookinfo", "a built-in app (bookinfo, backend, tcp-echo) or the path of an App file")
 	c.Flags().StringVar(&f.envoy, "envoy", "", "path of the Envoy to run")
 	c.Flags().StringArrayVar(&f.relays, "relay", nil, "FROM:TO, workloads between which attached runs may break the network; repeat for more")
+	f.forward.add(c.Flags())
 	c.Flags().StringVar(&f.profile, "profile", "istio", "istio: as Istio configures Envoy; exact: no merge window")
 	f.quotas.register(c)
 	return c
@@ -108,9 +110,13 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 	if err != nil {
 		return invalid(err)
 	}
+	forward, err := f.forward.open(f.form)
+	if err != nil {
+		return invalid(err)
+	}
 	if f.form == platform.Kind || f.form == platform.Docker {
 		s := platform.Spec{App: a, AppDir: dir, Rules: rules, Relayed: pairs, Exact: f.profile == "exact"}
-		return upFleet(ctx, env, f, b, owner, tmp, s, args)
+		return upFleet(ctx, env, f, b, owner, tmp, s, args, forward)
 	}
 	collector, err := local.Collect(ctx, tmp)
 	if err != nil {
@@ -136,7 +142,7 @@ func up(ctx context.Context, env *environment, f upFlags, args []string) (err er
 	if err != nil {
 		return broken(fmt.Errorf("the lab's socket: %w", err))
 	}
-	more, err := openAddons(ctx, lab, collector, tmp)
+	more, err := openAddons(ctx, env, lab, collector, tmp, forward)
 	if err != nil {
 		return broken(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/squallmesh/squall/mesh/platform/docker"
 	"github.com/squallmesh/squall/mesh/platform/fleet"
 	"github.com/squallmesh/squall/mesh/proc"
+	"github.com/squallmesh/squall/mesh/telemetry/addons"
 )
 
 // fleetLab is a lab in containers or in a cluster.
@@ -66,6 +67,7 @@ func ruleTeller(env *environment) func(what string, err error) {
 // upFleet keeps a lab in containers or in a cluster until the context ends.
 func upFleet(
 	ctx context.Context, env *environment, f upFlags, b envoy.Binary, owner *proc.Owner, dir string, s platform.Spec, args []string,
+	forward []addons.Forward,
 ) (err error) {
 	begin := time.Now()
 	lab, watch, err := startFleet(ctx, env, f, b, s)
@@ -73,7 +75,7 @@ func upFleet(
 		return err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	more, err := openAddons(ctx, lab, lab.Collected(), dir)
+	more, err := openAddons(ctx, env, lab, lab.Collected(), dir, forward)
 	if err != nil {
 		return broken(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 // allowed lists, for each message of Istio's networking API, the fields that have an effect here, by JSON's names.
 // A field that is not listed is an error, never dropped in silence.
-var allowed = fieldSets(networkingAPI, networkingFields, fieldSets(securityAPI, securityFields, fieldSets(meshAPI, meshFields, fieldSets(typeAPI, typeFields, map[protoreflect.FullName]bool{}))))
+var allowed = fieldSets(networkingAPI, networkingFields, fieldSets(securityAPI, securityFields, fieldSets(meshAPI, meshFields, fieldSets(typeAPI, typeFields, fieldSets(telemetryAPI, telemetryFields, map[protoreflect.FullName]bool{})))))
 
 var networkingFields = map[string]string{
 	"VirtualService":                        "hosts gateways http tls tcp exportTo",
@@ -102,6 +102,8 @@ var instead = map[string]string{
 	"EnvoyFilter.RouteConfigurationMatch.gateway":  "say which virtual hosts by vhost, or which proxies by workloadSelector",
 	"EnvoyFilter.Patch.filterClass":                "say where by INSERT_BEFORE or INSERT_AFTER a filter",
 	"EnvoyFilter.targetRefs":                       "use workloadSelector",
+	"Telemetry.targetRefs": "use selector",
+	"Telemetry.targetRef":  "use selector",
 
 	"MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider.includeHeadersInCheck": "Istio dropped it: use includeRequestHeadersInCheck",
 }
@@ -113,6 +115,7 @@ const (
 	securityAPI   = "istio.security.v1beta1."
 	typeAPI       = "istio.type.v1beta1."
 	meshAPI       = "istio.mesh.v1alpha1."
+	telemetryAPI  = "istio.telemetry.v1alpha1."
 )
 
 // fieldSets adds the fields of messages of one API to a set, and gives it back.
@@ -138,7 +141,7 @@ func supports(fd protoreflect.FieldDescriptor) (hint string, ok bool) {
 		return "", true
 	}
 	name := string(fd.ContainingMessage().FullName()) + "." + fd.JSONName()
-	for _, api := range []string{networkingAPI, securityAPI, typeAPI, meshAPI} {
+	for _, api := range []string{networkingAPI, securityAPI, typeAPI, meshAPI, telemetryAPI} {
 		name = strings.TrimPrefix(name, api)
 	}
 	if hint = instead[name]; hint == "" {

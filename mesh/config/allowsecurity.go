@@ -21,10 +21,14 @@ var securityFields = map[string]string{
 
 // meshFields are those of the mesh's settings; who reads them says which settings there are.
 var meshFields = map[string]string{
-	"MeshConfig.ExtensionProvider":                                        "name envoyExtAuthzGrpc envoyExtAuthzHttp",
+	"MeshConfig.ExtensionProvider":                                        "name envoyExtAuthzGrpc envoyExtAuthzHttp envoyFileAccessLog zipkin opentelemetry prometheus",
 	"MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider": "service port timeout failOpen clearRouteCache statusOnError includeRequestBodyInCheck",
 	"MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider": "service port timeout pathPrefix failOpen clearRouteCache statusOnError includeRequestHeadersInCheck " +
 		"includeAdditionalHeadersInCheck includeRequestBodyInCheck headersToUpstreamOnAllow headersToDownstreamOnDeny headersToDownstreamOnAllow",
+	"MeshConfig.ExtensionProvider.EnvoyFileAccessLogProvider":            "path logFormat omitEmptyValues",
+	"MeshConfig.ExtensionProvider.EnvoyFileAccessLogProvider.LogFormat":  "text labels",
+	"MeshConfig.ExtensionProvider.ZipkinTracingProvider":                 "service port maxTagLength traceContextOption",
+	"MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider":          "service port maxTagLength",
 	"MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody": "maxRequestBytes allowPartialMessage packAsBytes",
 }
 

@@ -55,6 +55,7 @@ func (b *build) whole(workloads []*model.Workload) {
 	b.requestAuthentications()
 	b.quotaPolicies()
 	b.healthCheckPolicies()
+	b.telemetryRules()
 	for _, doc := range b.set.ofKind(kindDeployment) {
 		b.of(doc, func() { b.deployment(doc) })
 	}

@@ -44,7 +44,8 @@ func (m *Builder) follows(base model.Snapshot, workloads []*model.Workload) bool
 		m.snap.Workloads.Same(base.Workloads) && m.snap.Gateways.Same(base.Gateways) &&
 		m.snap.VirtualServices.Same(base.VirtualServices) && m.snap.DestinationRules.Same(base.DestinationRules) &&
 		m.snap.PeerAuthentications.Same(base.PeerAuthentications) && m.snap.AuthorizationPolicies.Same(base.AuthorizationPolicies) &&
-		m.snap.RequestAuthentications.Same(base.RequestAuthentications) && m.snap.QuotaPolicies.Same(base.QuotaPolicies) && m.snap.HealthCheckPolicies.Same(base.HealthCheckPolicies) && m.snap.EnvoyFilters.Same(base.EnvoyFilters) && m.snap.Revocations.Same(base.Revocations) && m.snap.Secrets.Same(base.Secrets) &&
+		m.snap.RequestAuthentications.Same(base.RequestAuthentications) && m.snap.QuotaPolicies.Same(base.QuotaPolicies) && m.snap.HealthCheckPolicies.Same(base.HealthCheckPolicies) && m.snap.EnvoyFilters.Same(base.EnvoyFilters) && m.snap.Revocations.Same(base.Revocations) &&
+		m.snap.Telemetries.Same(base.Telemetries) && m.snap.Secrets.Same(base.Secrets) &&
 		len(m.workloads) == len(workloads) && (len(workloads) == 0 || &m.workloads[0] == &workloads[0])
 }
 

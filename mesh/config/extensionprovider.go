@@ -19,11 +19,11 @@ import (
 const providerTimeout = 600 * time.Second
 
 // extensionProviders reads the setting of that name. The settings are a text within a document, whose place all findings have.
-func (r reporter) extensionProviders(node *yaml.Node, path string) []*model.ExtensionProvider {
+func (r reporter) extensionProviders(node *yaml.Node, path string, out *model.Mesh) {
 	var found diag.List
 	inner := &decoder{file: r.pos(path).File, places: places{}, diags: &found}
 	const name = "extensionProviders"
-	var out []*model.ExtensionProvider
+	out.Providers, out.Tracers, out.Logs, out.MetricsProviders = nil, nil, nil, nil
 	if inner.sequence(node, name, name) {
 		names := map[string]bool{}
 		for i, item := range node.Content {
@@ -33,13 +33,17 @@ func (r reporter) extensionProviders(node *yaml.Node, path string) []*model.Exte
 			unquotePorts(item)
 			inner.message(item, in.ProtoReflect(), at, name)
 			p := &providerReader{r, path, at}
-			one := p.read(in, len(found) > before)
-			one.Pos = r.pos(path)
+			damaged := len(found) > before
+			if p.telemetry(in, damaged, out) {
+				// of traces, metrics or logs
+			} else if one := p.read(in, damaged); one != nil {
+				one.Pos = r.pos(path)
+				out.Providers = append(out.Providers, one)
+			}
 			if in.Name != "" && names[in.Name] {
 				p.errorf("DUPLICATE-NAME", "name", "two providers are named %q", shorten(in.Name))
 			}
 			names[in.Name] = true
-			out = append(out, one)
 		}
 	}
 	for _, d := range found {
@@ -47,7 +51,6 @@ func (r reporter) extensionProviders(node *yaml.Node, path string) []*model.Exte
 		d.Pos, d.Path = r.pos(path), path
 		r.diags.Add(d)
 	}
-	return out
 }
 
 // unquotePorts makes numbers of ports that are written as texts, as all of Istio's examples do.
@@ -112,7 +115,7 @@ func (p *providerReader) read(in *meshapi.MeshConfig_ExtensionProvider, damaged 
 		}
 	default:
 		if !damaged {
-			p.errorf("MISSING-FIELD", "", "a provider is an envoyExtAuthzGrpc or an envoyExtAuthzHttp here")
+			p.errorf("MISSING-FIELD", "", "a provider is an envoyExtAuthzGrpc, envoyExtAuthzHttp, envoyFileAccessLog, opentelemetry, prometheus or zipkin here")
 		}
 	}
 	return out

@@ -106,6 +106,7 @@ func TestValid(t *testing.T) {
 			dumpAll(&b, "healthcheckpolicy", snap.HealthCheckPolicies, func(p *model.HealthCheckPolicy) bool { return p.Pos.File == file })
 			dumpAll(&b, "envoyfilter", snap.EnvoyFilters, func(p *model.EnvoyFilter) bool { return p.Pos.File == file })
 			dumpAll(&b, "revocation", snap.Revocations, func(r *model.Revocation) bool { return r.Pos.File == file })
+			dumpAll(&b, "telemetry", snap.Telemetries, func(p *model.Telemetry) bool { return p.Pos.File == file })
 			golden(t, strings.TrimSuffix(name, ".yaml")+".txt", b.String())
 		})
 	}

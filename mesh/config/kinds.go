@@ -9,6 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
+	telemetry "istio.io/api/telemetry/v1alpha1"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 )
@@ -33,6 +34,7 @@ const (
 	kindHealthCheckPolicy     = "HealthCheckPolicy"
 	kindEnvoyFilter           = "EnvoyFilter"
 	kindRevocation            = "Revocation"
+	kindTelemetry             = "Telemetry"
 )
 
 // kind says how a kind of document is decoded: as a protobuf message under spec, or as a whole Go struct.
@@ -48,6 +50,8 @@ type kind struct {
 var networkingVersions = []string{"networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"}
 
 var securityVersions = []string{"security.istio.io/v1", "security.istio.io/v1beta1"}
+
+var telemetryVersions = []string{"telemetry.istio.io/v1", "telemetry.istio.io/v1alpha1"}
 
 // kinds gives all supported kinds, sorted by name.
 func kinds() []kind {
@@ -67,6 +71,7 @@ func kinds() []kind {
 		{name: kindService, versions: []string{"v1"}, object: func() any { return new(core.Service) }},
 		{name: kindServiceAccount, versions: []string{"v1"}, object: func() any { return new(core.ServiceAccount) }},
 		{name: kindServiceEntry, versions: networkingVersions, message: func() proto.Message { return new(networking.ServiceEntry) }},
+		{name: kindTelemetry, versions: telemetryVersions, message: func() proto.Message { return new(telemetry.Telemetry) }},
 		{name: kindVirtualService, versions: networkingVersions, message: func() proto.Message { return new(networking.VirtualService) }},
 	}
 }

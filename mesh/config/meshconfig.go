@@ -60,11 +60,18 @@ func (r reporter) meshConfig(in *core.ConfigMap, out *model.Mesh) {
 		switch name {
 		case "outboundTrafficPolicy":
 		case "extensionProviders":
-			out.Providers = r.extensionProviders(&node, path)
+			r.extensionProviders(&node, path, out)
+			continue
+		case "accessLogFile", "accessLogFormat", "accessLogEncoding":
+			r.accessLogSetting(name, &node, path, out)
+			continue
+		case "enableTracing", "defaultProviders", "defaultConfig":
+			r.telemetrySetting(name, &node, path, out)
 			continue
 		default:
 			r.errorf("UNSUPPORTED-FIELD", path, "the setting %q is not supported yet", shorten(name))
-			r.hint("delete it; what has no effect here is refused rather than ignored. There are extensionProviders and outboundTrafficPolicy")
+			r.hint("delete it; what has no effect here is refused rather than ignored. There are accessLogEncoding, accessLogFile, accessLogFormat, " +
+				"defaultConfig (tracing.sampling), defaultProviders, enableTracing, extensionProviders and outboundTrafficPolicy")
 			continue
 		}
 		var policy map[string]string
@@ -87,4 +94,6 @@ func (r reporter) meshConfig(in *core.ConfigMap, out *model.Mesh) {
 			r.hint("%s", DidYouMean(policy["mode"], []string{"ALLOW_ANY", "REGISTRY_ONLY"}))
 		}
 	}
+	r.accessLogBuiltin(path, out)
+	r.defaultProviders(path, out)
 }

@@ -83,6 +83,9 @@ func DefaultRuntime() map[string]any {
 	return map[string]any{
 		"tracing.zipkin.flush_interval_ms": 50,
 		"tracing.zipkin.min_flush_spans":   1,
+
+		"tracing.opentelemetry.flush_interval_ms": 50,
+		"tracing.opentelemetry.min_flush_spans":   1,
 	}
 }
 

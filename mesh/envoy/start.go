@@ -29,9 +29,11 @@ const (
 // Files that [Start] writes into Options.Dir.
 const (
 	bootstrapFile    = "bootstrap.json"
-	logFile          = "envoy.log"
 	adminAddressFile = "admin-address.txt"
 )
+
+// LogFile in Options.Dir takes what Envoy writes.
+const LogFile = "envoy.log"
 
 // tailInErrors is how many lines of the log an error shows.
 const tailInErrors = 8
@@ -111,7 +113,7 @@ func start(owner *proc.Owner, opts Options) (*Envoy, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.log, err = os.OpenFile(filepath.Join(opts.Dir, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	e.log, err = os.OpenFile(filepath.Join(opts.Dir, LogFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("make its log: %w", err)
 	}
@@ -201,7 +203,7 @@ func (e *Envoy) Admin() *Admin { return e.admin }
 func (e *Envoy) Process() *proc.Process { return e.process }
 
 // LogFile is the path of its log.
-func (e *Envoy) LogFile() string { return filepath.Join(e.dir, logFile) }
+func (e *Envoy) LogFile() string { return filepath.Join(e.dir, LogFile) }
 
 // Done is closed when Envoy has ended.
 func (e *Envoy) Done() <-chan struct{} { return e.process.Done() }

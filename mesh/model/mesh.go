@@ -22,6 +22,18 @@ type Mesh struct {
 	RegistryOnly bool
 	// Providers are asked about requests by policies with the action CUSTOM.
 	Providers []*ExtensionProvider
+	// Tracers and Logs are those that rules may name beside the lab's own.
+	Tracers []*TracingProvider
+	Logs    []*AccessLogProvider
+	// BuiltinLog is the log that Istio has without any setting; it is written where rules ask for it, and everywhere if its path is set.
+	BuiltinLog AccessLogProvider
+	// DefaultTracer and DefaultLogs are used where no rule names others; an empty tracer is the lab's own.
+	DefaultTracer string
+	DefaultLogs   []string
+	// MetricsProviders are names for the lab's own metrics, beside Istio's prometheus.
+	MetricsProviders []string
+	// NoTracing makes no spans where no rule asks for them.
+	NoTracing bool
 	// Start is what the mesh was started with, where documents say otherwise now; nil else.
 	Start *Mesh
 }

@@ -33,6 +33,8 @@ type Snapshot struct {
 	EnvoyFilters Map[*EnvoyFilter]
 	// Revocations by namespace/name.
 	Revocations Map[*Revocation]
+	// Telemetries by namespace/name.
+	Telemetries Map[*Telemetry]
 	// Secrets by namespace/name.
 	Secrets Map[*Secret]
 	// Identities that may answer, by host.
@@ -52,6 +54,7 @@ type Snapshot struct {
 	quotas         Map[*ruleList[QuotaPolicy]]           // by namespace
 	healthChecks   Map[*ruleList[HealthCheckPolicy]]     // by host
 	patches        Map[*ruleList[EnvoyFilter]]           // by namespace
+	telemetries    Map[*ruleList[Telemetry]]             // by namespace
 }
 
 // ruleList is an immutable list, in the order of the rules' keys.
@@ -218,7 +221,7 @@ type Changes struct {
 	// Secrets are namespace/name.
 	Secrets []string
 	// These are namespaces.
-	PeerAuthentications, AuthorizationPolicies, RequestAuthentications, QuotaPolicies, EnvoyFilters []string
+	PeerAuthentications, AuthorizationPolicies, RequestAuthentications, QuotaPolicies, EnvoyFilters, Telemetries []string
 }
 
 // Changed compares two snapshots in time proportional to what differs.
@@ -244,6 +247,7 @@ func Changed(a, b Snapshot) Changes {
 		RequestAuthentications: keys(a.tokens, b.tokens),
 		QuotaPolicies:          keys(a.quotas, b.quotas),
 		EnvoyFilters:           keys(a.patches, b.patches),
+		Telemetries:            keys(a.telemetries, b.telemetries),
 	}
 }
 

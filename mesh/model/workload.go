@@ -38,6 +38,16 @@ type Workload struct {
 // Key is namespace/name.
 func (w *Workload) Key() string { return w.Namespace + "/" + w.Name }
 
+// CanonicalService is the name under which telemetry and traces know the workload.
+func (w *Workload) CanonicalService() string {
+	for _, label := range []string{"service.istio.io/canonical-name", "app.kubernetes.io/name", "app"} {
+		if v := w.Labels[label]; v != "" {
+			return v
+		}
+	}
+	return w.Owner
+}
+
 // Inbound is one port that a sidecar accepts for its app.
 type Inbound struct {
 	// Host and Port are the service's name and number, for names of clusters and metrics.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh"
 	"github.com/squallmesh/squall/mesh/envoy"
+	"github.com/squallmesh/squall/mesh/model"
 )
 
 // Strain is a short time in which a thread of a workload's app or proxy was ready to run, and had no processor for so long.
@@ -52,10 +53,5 @@ func Find(list []*Instance, name string) (*Instance, bool) {
 
 // CanonicalService is the name under which telemetry and traces know the instance.
 func (i *Instance) CanonicalService() string {
-	for _, label := range []string{"service.istio.io/canonical-name", "app.kubernetes.io/name", "app"} {
-		if v := i.Labels[label]; v != "" {
-			return v
-		}
-	}
-	return i.Owner
+	return (&model.Workload{Labels: i.Labels, Owner: i.Owner}).CanonicalService()
 }

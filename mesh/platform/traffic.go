@@ -14,6 +14,8 @@ type Traffic struct {
 	Active, Completed uint64
 	// Connections over TCP that were accepted.
 	Connections uint64
+	// Spans that were sent: none of a request that was not sampled.
+	Spans uint64
 }
 
 // Pending says what a proxy has under way, or has not reported of what it counts, or "".
@@ -31,7 +33,7 @@ func (t Traffic) Pending(name string, requests, connections int) string {
 
 // TrafficOf asks an instance's proxy. Open tunnels (CONNECT) are left out: what comes out of them is counted.
 func TrafficOf(ctx context.Context, i *Instance) (t Traffic, err error) {
-	stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total|cluster\.`+
+	stats, err := i.Admin().Stats(ctx, `^(http\..*downstream_rq_(active|completed)|tcp\..*downstream_cx_total|tracing\..*\.spans_sent|cluster\.`+
 		translate.ConnectListener+`[|;].*\.upstream_rq_(active|200))$`)
 	if err != nil {
 		return t, err
@@ -40,6 +42,8 @@ func TrafficOf(ctx context.Context, i *Instance) (t Traffic, err error) {
 	for name, v := range stats.Values {
 		switch {
 		case strings.HasPrefix(name, "http.admin."):
+		case strings.HasPrefix(name, "tracing."):
+			t.Spans += v
 		case strings.HasPrefix(name, "tcp."):
 			t.Connections += v
 		case strings.HasSuffix(name, "downstream_rq_active"):

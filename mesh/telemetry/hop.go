@@ -101,6 +101,9 @@ type Hop struct {
 	// HeaderBytesReceived and HeaderBytesSent are those of a request's and an answer's headers.
 	HeaderBytesReceived uint64 `json:"headerBytesReceived,omitempty"`
 	HeaderBytesSent     uint64 `json:"headerBytesSent,omitempty"`
+
+	// Counting is what rules say of the metrics in which the hop counts; nil if nothing. Records of runs do not keep it.
+	Counting Counting `json:"counting,omitempty"`
 }
 
 // End is when the hop was over.

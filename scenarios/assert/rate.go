@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 	"github.com/squallmesh/squall/scenarios/stat"
@@ -20,6 +21,9 @@ func rate(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	}
 	var hits []bool
 	what := "share of " + outcomeOf(k.Answer)
+	if k.Traced {
+		what = "share of traced requests"
+	}
 	if k.From != "" || k.To != "" {
 		who := fmt.Sprintf("calls %s -> %s", orAny(k.From), orAny(k.To))
 		for _, call := range calls(r, results, &spec.Requests{From: k.From, To: k.To}) {
@@ -36,9 +40,9 @@ func rate(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 			what += fmt.Sprintf(" with status %d", *k.Status)
 		}
 	} else {
-		kept := false
+		kept, spanned := false, traced(r, k)
 		for i := range results {
-			hits = append(hits, matches(k.Answer, &results[i]))
+			hits = append(hits, matches(k.Answer, &results[i]) && (!k.Traced || spanned[results[i].TraceID]))
 			kept = kept || results[i].Value != ""
 		}
 		if k.Value != "" && !kept {
@@ -71,6 +75,27 @@ func rate(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	o := decided(t, decision, n, fmt.Sprintf("%s is %d of %d (%.2f%%), wanted %g%% within %g points", what, x, n, 100*share(x, n), k.Want, k.Tolerance))
 	o.measured, o.want = what+" "+within(ci), fmt.Sprintf("%g%% within %g points", k.Want, k.Tolerance)
 	return o
+}
+
+// traced are the traces of which proxies recorded spans, by the ids that came with the requests; nil for a rate that does not ask. A tracer
+// that began a trace of its own still knows the request's id.
+func traced(r *record.Run, k *spec.Rate) map[string]bool {
+	if !k.Traced {
+		return nil
+	}
+	byRequest := map[string]string{}
+	for i := range r.Results {
+		byRequest[telemetry.RequestKey(r.Results[i].RequestID)] = r.Results[i].TraceID
+	}
+	out := map[string]bool{}
+	for i := range r.Spans {
+		s := &r.Spans[i]
+		out[s.TraceID] = true
+		if id := s.Tags["guid:x-request-id"]; id != "" {
+			out[byRequest[telemetry.RequestKey(id)]] = true
+		}
+	}
+	return out
 }
 
 // outcomeOf describes what came back.

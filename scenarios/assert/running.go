@@ -42,6 +42,9 @@ func NewRunning(s *spec.Scenario, c *spec.Check, first uint64) (*Running, error)
 		if c.Rate.From != "" || c.Rate.To != "" {
 			return nil, fmt.Errorf("calls between workloads are known from logs, which come later than answers")
 		}
+		if c.Rate.Traced {
+			return nil, fmt.Errorf("what is traced is known from spans, which come later than answers")
+		}
 		out.load, out.test = c.Rate.Load, c.Rate.Test(e).Sequential()
 		out.value = func(res *loadgen.Result) int { return hit(matches(c.Rate.Answer, res)) }
 	default:

@@ -2,6 +2,7 @@ package assert
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -79,6 +80,13 @@ func shape(want *spec.Trace, t telemetry.Tree) string {
 	}
 	if want.Spans != 0 && len(t.Spans) != want.Spans {
 		return fmt.Sprintf("has %d spans", len(t.Spans))
+	}
+	for _, s := range t.Spans {
+		for _, name := range slices.Sorted(maps.Keys(want.Tags)) {
+			if got, ok := s.Tags[name]; !ok || got != want.Tags[name] {
+				return fmt.Sprintf("has a span of %s whose tag %s is %q", short(s.Service()), name, got)
+			}
+		}
 	}
 	if want.Depth != 0 && t.Depth != want.Depth {
 		return fmt.Sprintf("has depth %d", t.Depth)

@@ -60,7 +60,7 @@ func (r *runner) makeLoad(ctx context.Context, l spec.Load) (loadgen.Load, error
 		pacer = pace.NewPoisson(rate, r.opts.Seed, l.Name)
 	}
 	out := loadgen.Load{
-		Name: l.Name, Seed: r.opts.Seed, Pacer: pacer, Duration: l.Duration.D(), Timeout: l.Timeout.D(),
+		Name: l.Name, Seed: r.opts.Seed, Pacer: pacer, Duration: l.Duration.D(), Timeout: l.Timeout.D(), Undecided: l.Sampling == spec.SamplingMesh,
 		Headers: append([]string{"x-envoy-overloaded"}, r.file.AnswerHeaders()...),
 		// Latency counts from when a request was due, so a little lateness is in it; much of it means another rate than stated.
 		Tolerance: loadgen.Tolerance{Late: late},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/squallmesh/squall/loadgen"
@@ -68,32 +67,20 @@ func until(ctx context.Context, left func(context.Context) string) string {
 // unsettled says what is still missing, or "". Counted is what the proxies had counted when all were idle for the first time: all that the loads
 // led to. Health checks go on and on.
 func (r *runner) unsettled(ctx context.Context, counted map[string]platform.Traffic) string {
-	busy, completed := r.busy(ctx, r.lab.Instances(), counted)
+	busy, sent := r.busy(ctx, r.lab.Instances(), counted)
 	if busy != "" {
 		return busy
 	}
-	if spans := uint64(r.observed.SpanCount()); spans < completed {
-		if traced := completed - min(completed, r.mirrored()); spans < traced {
-			return fmt.Sprintf("%d of %d spans have arrived", spans, traced)
-		}
+	if spans := uint64(r.observed.SpanCount()); spans < sent {
+		return fmt.Sprintf("%d of %d spans have arrived", spans, sent)
 	}
 	return ""
 }
 
-// mirrored counts the copies that mirrors were sent, which are not traced. Envoy marks them by their host.
-func (r *runner) mirrored() (n uint64) {
-	for _, h := range r.observed.Ledger.From(0) {
-		host, _, _ := strings.Cut(h.Authority, ":")
-		if strings.HasSuffix(host, "-shadow") {
-			n++
-		}
-	}
-	return n
-}
-
-// busy says which proxy has something in flight or has not reported everything, or "" and how many requests they completed. Once all are idle at
-// a time, what they have counted is kept in counted, and what comes afterwards is left out; nil leaves nothing out.
-func (r *runner) busy(ctx context.Context, list []*platform.Instance, counted map[string]platform.Traffic) (what string, completed uint64) {
+// busy says which proxy has something in flight or has not reported everything, or "" and how many spans they sent: none of a
+// request that is not sampled, as of a mirror's copy. Once all are idle at a time, what they have counted is kept in counted, and what comes
+// afterwards is left out; nil leaves nothing out.
+func (r *runner) busy(ctx context.Context, list []*platform.Instance, counted map[string]platform.Traffic) (what string, spans uint64) {
 	logged, connections := r.observed.Ledger.Counts(), r.observed.Ledger.Connections()
 	now, idle := map[string]platform.Traffic{}, true
 	for _, i := range list {
@@ -118,9 +105,9 @@ func (r *runner) busy(ctx context.Context, list []*platform.Instance, counted ma
 		if what := t.Pending(i.Name, logged[i.ID()], connections[i.ID()]); what != "" {
 			return what, 0
 		}
-		completed += t.Completed
+		spans += t.Spans
 	}
-	return "", completed
+	return "", spans
 }
 
 // collect moves everything into the record, and asks the metrics.

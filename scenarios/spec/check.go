@@ -102,6 +102,8 @@ type Trace struct {
 	Spans int `json:"spans,omitempty"`
 	// Depth is the longest way from the root, in spans.
 	Depth int `json:"depth,omitempty"`
+	// Tags that every span must have, with these values.
+	Tags map[string]string `json:"tags,omitempty"`
 	// Load whose requests are looked up; the first load if unset.
 	Load string `json:"load,omitempty"`
 	// Share in percent of the traces that must have the shape; 100 if unset.

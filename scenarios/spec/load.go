@@ -179,6 +179,12 @@ func (c *checker) loads() {
 		if p := l.Pacing; p != "" && p != "constant" && p != "poisson" {
 			c.errorf("BAD-VALUE", at+".pacing", "pacing is constant or poisson, not %q", p)
 		}
+		switch {
+		case l.Sampling != "" && l.Sampling != SamplingLoad && l.Sampling != SamplingMesh:
+			c.errorf("BAD-VALUE", at+".sampling", "sampling is by the load or the mesh, not by %q", l.Sampling)
+		case l.Sampling != "" && l.Request.TCP != "":
+			c.errorf("BAD-VALUE", at+".sampling", "connections over TCP are not traced")
+		}
 		if l.Value != nil {
 			c.value(at, l)
 			if _, err := regexp.Compile(l.Value.Body); err != nil {

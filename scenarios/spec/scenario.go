@@ -77,7 +77,16 @@ type Load struct {
 	Timeout Duration `json:"timeout,omitempty"`
 	// Value is what to keep of each answer, to tell versions apart.
 	Value *Value `json:"value,omitempty"`
+	// Sampling says who decides which requests are traced: load (default) has all of them traced, whatever rules say; mesh leaves it to the
+	// mesh's rules, as a browser does.
+	Sampling string `json:"sampling,omitempty"`
 }
+
+// Who decides which requests of a load are traced.
+const (
+	SamplingLoad = "load"
+	SamplingMesh = "mesh"
+)
 
 // keepsValues tells whether answers have a value: what Value names, or the status of a gRPC call.
 func (l Load) keepsValues() bool { return l.Value != nil || l.Request.GRPC != "" }

@@ -131,13 +131,19 @@ func (c *checker) rate(at string, k *Rate) {
 	calls := k.From != "" || k.To != ""
 	if k.Load != "" || !calls {
 		if l, ok := c.knownLoad(at+".load", k.Load); ok && !calls {
-			c.answer(at, k.Answer, l)
+			if !k.Traced {
+				c.answer(at, k.Answer, l)
+			} else if l.Sampling != SamplingMesh {
+				c.errorf("BAD-CHECK", at+".traced", "all requests of the load %q are traced, whatever rules say: give it sampling: mesh", l.Name)
+			}
 		}
 	}
 	if calls {
 		c.status(at, k.Status)
 	}
 	switch {
+	case k.Traced && (calls || k.Success || k.Status != nil || k.Value != "" || len(k.Headers) > 0):
+		c.errorf("BAD-CHECK", at+".traced", "the share of what is traced is that of all requests of a load: write a check of its own")
 	case calls && (k.Success || k.Value != "" || len(k.Headers) > 0):
 		c.errorf("BAD-CHECK", at, "calls between workloads are told apart by status and flags alone: success, value and headers are those of a load's answers")
 	case calls && k.Status == nil && k.Flags == "":

@@ -53,6 +53,8 @@ type Rate struct {
 	Answer
 	// Flags that a call must have among its response flags; with from or to.
 	Flags string `json:"flags,omitempty"`
+	// Traced asks for requests of which proxies recorded spans; the load has sampling: mesh.
+	Traced bool `json:"traced,omitempty"`
 	// Want is the share wanted, in percent.
 	Want float64 `json:"want"`
 	// Tolerance in percentage points. Want 0 with a tolerance of 1 says: less than 1 %.

@@ -137,6 +137,9 @@ func (r *refusal) loads() {
 			}
 			continue
 		}
+		if l.Sampling == spec.SamplingMesh {
+			r.at(fmt.Sprintf("spec.load[%d].sampling", i), "sampling by the mesh")
+		}
 		if oddPath.MatchString(q.Path) {
 			r.at(at+".path", "a path that Envoy would normalise (%s)", q.Path)
 		}

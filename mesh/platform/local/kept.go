@@ -112,7 +112,7 @@ func (k *Kept) lend(ctx context.Context, before map[string]platform.Traffic) *le
 	}
 	for id, t := range before {
 		source.Requests[id], source.Connections[id] = int(t.Completed), int(t.Connections)
-		source.Spans += int(t.Completed) // as if each had its span, though a mirror's copy has none: else those would be waited for
+		source.Spans += int(t.Spans)
 	}
 	return &lent{k.lab, collect.Follow(ctx, source)}
 }

@@ -83,6 +83,9 @@ type Lab struct {
 	breakages map[string]*broken
 }
 
+// AppLogFile takes what an app writes, in its workload's folder.
+const AppLogFile = "app.log"
+
 // Instance is one workload of a lab, with its processes.
 type Instance struct {
 	platform.Instance

@@ -110,7 +110,7 @@ func (l *Lab) startApp(ctx context.Context, i *Instance) error {
 	if len(i.Command) == 0 {
 		return nil
 	}
-	log, err := logFile(i.dir, "app.log")
+	log, err := logFile(i.dir, AppLogFile)
 	if err != nil {
 		return err
 	}

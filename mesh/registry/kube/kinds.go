@@ -35,6 +35,7 @@ func kinds() []kind {
 		{"RequestAuthentication", "requestauthentications", "security.istio.io", security, []string{"ra"}},
 		{"Revocation", "revocations", "squall.dev", []string{"v1alpha1"}, nil},
 		{"ServiceEntry", "serviceentries", "networking.istio.io", networking, []string{"se"}},
+		{"Telemetry", "telemetries", "telemetry.istio.io", []string{"v1", "v1alpha1"}, []string{"telemetry"}},
 		{"VirtualService", "virtualservices", "networking.istio.io", networking, []string{"vs"}},
 	}
 }

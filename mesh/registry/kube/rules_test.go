@@ -82,6 +82,7 @@ func cluster(rules ...runtime.Object) dynamic.Interface {
 	for _, plural := range []string{"authorizationpolicies", "peerauthentications", "requestauthentications"} {
 		kinds[schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: plural}] = plural + "List"
 	}
+	kinds[schema.GroupVersionResource{Group: "telemetry.istio.io", Version: "v1", Resource: "telemetries"}] = "TelemetryList"
 	kinds[schema.GroupVersionResource{Group: "squall.dev", Version: "v1alpha1", Resource: "quotapolicies"}] = "QuotaPolicyList"
 	kinds[schema.GroupVersionResource{Group: "squall.dev", Version: "v1alpha1", Resource: "healthcheckpolicies"}] = "HealthCheckPolicyList"
 	kinds[schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1alpha3", Resource: "envoyfilters"}] = "EnvoyFilterList"

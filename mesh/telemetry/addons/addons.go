@@ -7,6 +7,7 @@ import (
 	"html"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +35,12 @@ type Options struct {
 	Members func() []graph.Member
 	// Picture makes a page of a graph.
 	Picture func(graph.Graph) string
+	// Gauges are further series, asked whenever metrics are sampled; nil has none. What it cannot tell it leaves out.
+	Gauges func(context.Context, time.Time) []telemetry.Point
+	// Forward gets every sample and every span, in order, as long as it returns nil; it is asked again with the same after an error, which is
+	// told to Warn once.
+	Forward []Forward
+	Warn    func(error)
 	// Every is how often metrics are sampled. 0: once a second.
 	Every time.Duration
 }
@@ -47,6 +54,9 @@ type Server struct {
 	mu sync.Mutex
 	// fed is how many hops are in the metrics.
 	fed int
+	// gauges are those of the last sample.
+	gauges []telemetry.Point
+	queues []*queue
 }
 
 // New opens the store of metrics. Close it when Serve has returned.
@@ -58,7 +68,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("add-ons: %w", err)
 	}
-	return &Server{opts: o, store: store, metrics: istio.New(o.Metrics)}, nil
+	s := &Server{opts: o, store: store, metrics: istio.New(o.Metrics)}
+	for _, f := range o.Forward {
+		s.queues = append(s.queues, &queue{forward: f})
+	}
+	return s, nil
 }
 
 // Close closes the store.
@@ -74,6 +88,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: time.Minute}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.sample(ctx) })
+	for _, q := range s.queues {
+		g.Go(func() error { return s.forward(ctx, q) })
+	}
 	g.Go(func() error {
 		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 		defer stop()
@@ -94,7 +111,7 @@ func (s *Server) sample(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			if err := s.Sample(now); err != nil {
+			if err := s.Sample(ctx, now); err != nil {
 				return err
 			}
 		}
@@ -102,7 +119,11 @@ func (s *Server) sample(ctx context.Context) error {
 }
 
 // Sample takes a value of every series at a time. A series that is new is 0 just before, so that its first calls are an increase.
-func (s *Server) Sample(at time.Time) error {
+func (s *Server) Sample(ctx context.Context, at time.Time) error {
+	var gauges []telemetry.Point
+	if s.opts.Gauges != nil {
+		gauges = s.opts.Gauges(ctx, at)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	hops := s.opts.Collector.Ledger.From(s.fed)
@@ -115,19 +136,27 @@ func (s *Server) Sample(at time.Time) error {
 	for i := range hops {
 		s.metrics.Add(hops[i])
 	}
-	if err := s.store.Append(append(before, s.metrics.Sample(at)...)); err != nil {
+	s.gauges = gauges
+	now := slices.Concat(s.metrics.Sample(at), gauges)
+	if err := s.store.Append(append(before, now...)); err != nil {
 		return fmt.Errorf("add-ons: %w", err)
+	}
+	for _, q := range s.queues {
+		q.add(now)
 	}
 	return nil
 }
 
-// Handler serves an index page at /, Prometheus' API below /prometheus, its text format at /metrics, Zipkin's API below /zipkin, and the
+// Handler serves an index page at /, Prometheus' API below /prometheus, its text format at /metrics, its federation at /federate, its HTTP
+// service discovery at /sd, Zipkin's API below /zipkin, and the
 // service graph at /graph (a page), /graph.json and /graph.dot, each with ?seconds=N, by default 60.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", s.store.Handler()))
 	mux.Handle("/zipkin/", http.StripPrefix("/zipkin", zipkin.Handler(s.opts.Collector.Spans, nil)))
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
+	mux.HandleFunc("GET /federate", s.store.Federate)
+	mux.HandleFunc("GET /sd", serveTargets)
 	mux.HandleFunc("GET /graph", s.graph("text/html; charset=utf-8", func(w http.ResponseWriter, g graph.Graph) error {
 		_, err := w.Write([]byte(s.opts.Picture(g)))
 		return err //nolint:wrapcheck // the browser has left
@@ -183,6 +212,8 @@ var index = []page{
 	{"/graph", "service graph of the last minute, as a picture (also /graph.json, /graph.dot, ?seconds=N)"},
 	{"/prometheus/api/v1/query?query=sum by (destination_workload, response_code) (istio_requests_total)", "Prometheus' HTTP API below /prometheus"},
 	{"/metrics", "Istio's metrics for a Prometheus that scrapes"},
+	{"/sd", "where to scrape, by Prometheus' HTTP service discovery"},
+	{`/federate?match[]={__name__=~"istio_.*"}`, "the newest samples, as another Prometheus asks for them"},
 	{"/zipkin/api/v2/traces?limit=10", "Zipkin's API below /zipkin"},
 	{"/zipkin/api/v2/services", "who reported spans"},
 }

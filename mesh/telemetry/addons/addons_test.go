@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestAddons(t *testing.T) {
 	t.Cleanup(server.Close)
 
 	now := time.Now()
-	require.NoError(t, s.Sample(now.Add(-10*time.Second)), "before anything was called")
+	require.NoError(t, s.Sample(t.Context(), now.Add(-10*time.Second)), "before anything was called")
 	for i := range 3 {
 		c.Ledger.Add(telemetry.Hop{
 			Time: now.Add(-time.Second), Duration: 2 * time.Millisecond, Proxy: "g", Direction: telemetry.Gateway, Workload: "gw", Status: 200 + 301*(i/2),
@@ -46,7 +47,7 @@ func TestAddons(t *testing.T) {
 		})
 	}
 	c.Spans.Add(telemetry.Span{TraceID: "00000000000000000000000000000001", ID: "0000000000000001", Name: "call", LocalEndpoint: &telemetry.Endpoint{ServiceName: "gw"}})
-	require.NoError(t, s.Sample(now))
+	require.NoError(t, s.Sample(t.Context(), now))
 
 	require.Equal(t, "<p>2 edges over 60 s</p>", body(t, server.URL+"/graph", 200))
 	require.Equal(t, "<p>0 edges over 1 s</p>", body(t, server.URL+"/graph?seconds=0.001", 200))
@@ -72,6 +73,11 @@ func TestAddons(t *testing.T) {
 	require.Contains(t, text, "# TYPE istio_requests_total counter\n")
 	require.Contains(t, text, "# TYPE istio_request_duration_milliseconds histogram\n")
 	require.Regexp(t, `(?m)^istio_requests_total\{.*response_code="200".*\} 2$`, text)
+
+	federated := body(t, server.URL+"/federate?"+url.Values{"match[]": {`{__name__="istio_requests_total",response_code="200"}`, `istio_requests_total{response_code="200"}`}}.Encode(), 200)
+	require.Regexp(t, `^istio_requests_total\{.*response_code="200".*\} 2 \d+\n$`, federated, "each series once")
+	require.Contains(t, body(t, server.URL+"/federate", 400), "match[] is required")
+	require.JSONEq(t, `[{"targets":["`+strings.TrimPrefix(server.URL, "http://")+`"],"labels":{"job":"squall"}}]`, body(t, server.URL+"/sd", 200))
 
 	require.Contains(t, body(t, server.URL+"/zipkin/api/v2/services", 200), "gw")
 	require.Contains(t, body(t, server.URL+"/", 200), `href="/graph"`)

@@ -17,7 +17,7 @@ import (
 // serveMetrics writes every series in Prometheus' text format.
 func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
-	points := s.metrics.Sample(time.Now())
+	points := slices.Concat(s.metrics.Sample(time.Now()), s.gauges)
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	out := bufio.NewWriter(w)
@@ -28,8 +28,11 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 		if name := base(p.Name); name != family {
 			family = name
 			kind := "counter"
-			if name != p.Name {
+			switch {
+			case name != p.Name:
 				kind = "histogram"
+			case !strings.HasPrefix(name, "istio_"):
+				kind = "gauge"
 			}
 			_, _ = fmt.Fprintf(out, "# TYPE %s %s\n", name, kind)
 		}

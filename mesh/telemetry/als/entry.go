@@ -1,6 +1,7 @@
 package als
 
 import (
+	"encoding/json"
 	"net"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ func (s *sender) commonHop(c *dataaccesslogv3.AccessLogCommon) telemetry.Hop {
 		Principal:         uri(c.GetTlsProperties().GetPeerCertificateProperties()),
 		LocalPrincipal:    uri(c.GetTlsProperties().GetLocalCertificateProperties()),
 		UpstreamPrincipal: tag(c, "upstream_peer"), UpstreamLocalPrincipal: tag(c, "upstream_local"),
+		Counting: s.counting(c),
 	}
 }
 
@@ -47,6 +49,42 @@ func tag(c *dataaccesslogv3.AccessLogCommon, name string) string {
 	}
 	return ""
 }
+
+// counting reads how the proxy's rules count what it logged.
+func (s *sender) counting(c *dataaccesslogv3.AccessLogCommon) telemetry.Counting {
+	text := c.GetCustomTags()[telemetry.CountedTag]
+	if text == "" {
+		return nil
+	}
+	rules, known := s.rules[text]
+	if !known {
+		if err := json.Unmarshal([]byte(text), &rules); err != nil {
+			rules = nil // no tag of ours
+		}
+		if s.rules == nil {
+			s.rules = map[string]telemetry.Counting{}
+		}
+		s.rules[text] = rules
+	}
+	out := telemetry.Counting{}
+	for metric, how := range rules {
+		labels := make(map[string]string, len(how.Labels))
+		for name, value := range how.Labels {
+			if value != "" {
+				if value = tag(c, value); value == "" {
+					value = unknownValue
+				}
+			}
+			labels[name] = value
+		}
+		how.Labels = labels
+		out[metric] = how
+	}
+	return out
+}
+
+// unknownValue is what a label has where an expression finds nothing, as in Istio.
+const unknownValue = "unknown"
 
 func (s *sender) tcpHop(e *dataaccesslogv3.TCPAccessLogEntry) telemetry.Hop {
 	h := s.commonHop(e.GetCommonProperties())

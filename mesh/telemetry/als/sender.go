@@ -13,6 +13,8 @@ type sender struct {
 	proxy, workload, namespace string
 	gateway                    bool
 	logName                    string
+	// rules are those of metrics, as they were read, by their text.
+	rules map[string]telemetry.Counting
 }
 
 func newSender(id *accesslogv3.StreamAccessLogsMessage_Identifier, lookup func(string) (string, string, bool)) *sender {

@@ -23,6 +23,8 @@ type Options struct {
 	Sink func(telemetry.Hop)
 	// Workload tells which workload's proxy a node id belongs to. nil, or false: Node says it.
 	Workload func(nodeID string) (workload, namespace string, known bool)
+	// Register adds services to the server; nil adds none.
+	Register func(grpc.ServiceRegistrar)
 }
 
 // Server is an access log service.
@@ -46,6 +48,9 @@ const maxMessage = 64 << 20
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.WaitForHandlers(true))
 	accesslogv3.RegisterAccessLogServiceServer(server, s)
+	if s.opts.Register != nil {
+		s.opts.Register(server)
+	}
 	stop := context.AfterFunc(ctx, server.Stop)
 	err := server.Serve(listener)
 	if stop() {

@@ -10,9 +10,11 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/mesh/telemetry/als"
+	"github.com/squallmesh/squall/mesh/telemetry/otlp"
 	"github.com/squallmesh/squall/mesh/telemetry/zipkin"
 )
 
@@ -61,7 +63,11 @@ func Start(ctx context.Context, o Options) (*Collector, error) {
 	c.AccessLogs, c.Traces = logs.Addr().String(), traces.Addr().String()
 	// The collectors outlive the run's own context: what was sent before its end still counts.
 	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	c.group.Go(func() error { return als.New(als.Options{Sink: c.Ledger.Add}).Serve(ctx, logs) })
+	// Tracers that speak OpenTelemetry find somebody where access logs go.
+	register := func(to grpc.ServiceRegistrar) {
+		otlp.Register(to, func(spans []telemetry.Span) { c.Report(spans...) })
+	}
+	c.group.Go(func() error { return als.New(als.Options{Sink: c.Ledger.Add, Register: register}).Serve(ctx, logs) })
 	c.group.Go(func() error { return zipkin.Serve(ctx, traces, c.Spans, c.received) })
 	return c, nil
 }
@@ -72,6 +78,12 @@ func listen(ctx context.Context, at string) (net.Listener, error) {
 		network = "tcp"
 	}
 	return new(net.ListenConfig).Listen(ctx, network, at)
+}
+
+// Report takes spans as if a proxy had sent them.
+func (c *Collector) Report(spans ...telemetry.Span) {
+	c.Spans.Add(spans...)
+	c.received(spans)
 }
 
 func (c *Collector) received(spans []telemetry.Span) {

@@ -71,24 +71,56 @@ func (m *Metrics) add(h *telemetry.Hop, n uint64) {
 	if !h.TCP {
 		request(h, labels)
 	}
-	sorted := telemetry.MakeLabels(labels)
-	key := sorted.Key()
+	standard := keyed(labels)
+	// of gives the labels of a metric, or false if a rule leaves the hop out of it.
+	of := func(metric string) (labelled, bool) {
+		how, changed := h.Counting[metric]
+		if !changed || how.Disabled || len(how.Labels) == 0 {
+			return standard, !how.Disabled
+		}
+		other := maps.Clone(labels)
+		for name, value := range how.Labels {
+			other[name] = value
+			if value == "" {
+				delete(other, name)
+			}
+		}
+		return keyed(other), true
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	counter := func(name string, value float64) {
-		m.get(name, key, sorted).value += value * float64(n)
+	counter := func(metric, name string, value float64) {
+		if l, counts := of(metric); counts {
+			m.get(name, l.key, l.labels).value += value * float64(n)
+		}
+	}
+	histogram := func(metric, name string, value float64) {
+		if l, counts := of(metric); counts {
+			m.observe(name, l.key, l.labels, value, n)
+		}
 	}
 	if h.TCP {
-		counter(TCPConnectionsOpened, 1)
-		counter(TCPConnectionsClosed, 1)
-		counter(TCPSentBytes, float64(h.BytesSent))
-		counter(TCPReceivedBytes, float64(h.BytesReceived))
+		counter("TCP_OPENED_CONNECTIONS", TCPConnectionsOpened, 1)
+		counter("TCP_CLOSED_CONNECTIONS", TCPConnectionsClosed, 1)
+		counter("TCP_SENT_BYTES", TCPSentBytes, float64(h.BytesSent))
+		counter("TCP_RECEIVED_BYTES", TCPReceivedBytes, float64(h.BytesReceived))
 		return
 	}
-	counter(RequestsTotal, 1)
-	m.observe(RequestDuration, key, sorted, float64(h.Duration)/float64(time.Millisecond), n)
-	m.observe(RequestBytes, key, sorted, float64(h.HeaderBytesReceived+h.BytesReceived), n)
-	m.observe(ResponseBytes, key, sorted, float64(h.HeaderBytesSent+h.BytesSent), n)
+	counter("REQUEST_COUNT", RequestsTotal, 1)
+	histogram("REQUEST_DURATION", RequestDuration, float64(h.Duration)/float64(time.Millisecond))
+	histogram("REQUEST_SIZE", RequestBytes, float64(h.HeaderBytesReceived+h.BytesReceived))
+	histogram("RESPONSE_SIZE", ResponseBytes, float64(h.HeaderBytesSent+h.BytesSent))
+}
+
+// labelled are labels with their key.
+type labelled struct {
+	labels telemetry.Labels
+	key    string
+}
+
+func keyed(labels map[string]string) labelled {
+	sorted := telemetry.MakeLabels(labels)
+	return labelled{sorted, sorted.Key()}
 }
 
 // get is called under the lock.

@@ -34,7 +34,7 @@ func (r *reader) virtualOutbound() {
 	if passes(r.mesh()) {
 		cluster = PassthroughCluster
 	}
-	l := newListener("virtualOutbound", model.Socket{Address: "0.0.0.0", Port: VirtualOutboundPort}, direction, oneTCP(cluster, direction, cluster))
+	l := newListener("virtualOutbound", model.Socket{Address: "0.0.0.0", Port: VirtualOutboundPort}, direction, r.oneTCP(cluster, direction, cluster))
 	l.UseOriginalDst = wrapperspb.Bool(true)
 	r.add(Listener, l.GetName(), l)
 }
@@ -109,7 +109,7 @@ func buildCapturedInbound(r *reader, p *model.Proxy) {
 		delete(others, in.App.Port)
 	}
 	passed := func(bool) []*listenerv3.Filter {
-		return append(r.authorizeTCP(p.Workload, InboundPassthroughCluster), oneTCP(InboundPassthroughCluster, direction, InboundPassthroughCluster))
+		return append(r.authorizeTCP(p.Workload, InboundPassthroughCluster), r.oneTCP(InboundPassthroughCluster, direction, InboundPassthroughCluster))
 	}
 	for _, port := range slices.Sorted(maps.Keys(others)) {
 		l.FilterChains = append(l.FilterChains, r.chains(inboundChain{
@@ -129,8 +129,8 @@ func buildCapturedInbound(r *reader, p *model.Proxy) {
 }
 
 // oneTCP sends connections to one cluster.
-func oneTCP(stat string, direction corev3.TrafficDirection, cluster string) *listenerv3.Filter {
-	return tcpFilter(stat, direction, []*model.Destination{nil}, func(*model.Destination) string { return cluster })
+func (r *reader) oneTCP(stat string, direction corev3.TrafficDirection, cluster string) *listenerv3.Filter {
+	return r.tcpFilter(stat, direction, []*model.Destination{nil}, func(*model.Destination) string { return cluster })
 }
 
 // passthroughClusters lead to where a connection was meant to go before the kernel redirected it.

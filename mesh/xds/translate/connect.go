@@ -103,9 +103,16 @@ func takeTunnels(hcm *hcmv3.HttpConnectionManager) {
 			Op: accesslogv3.ComparisonFilter_GE, Value: &corev3.RuntimeUInt32{DefaultValue: 300, RuntimeKey: "squall.connect.logged_from"},
 		}},
 	}}
+	wanted := &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_OrFilter{
+		OrFilter: &accesslogv3.OrFilter{Filters: []*accesslogv3.AccessLogFilter{other, failed}},
+	}}
 	for _, l := range hcm.GetAccessLog() {
-		l.Filter = &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_OrFilter{
-			OrFilter: &accesslogv3.OrFilter{Filters: []*accesslogv3.AccessLogFilter{other, failed}},
+		if l.GetFilter() == nil {
+			l.Filter = wanted
+			continue
+		}
+		l.Filter = &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{
+			AndFilter: &accesslogv3.AndFilter{Filters: []*accesslogv3.AccessLogFilter{wanted, l.GetFilter()}},
 		}}
 	}
 }

@@ -71,7 +71,7 @@ func (r *reader) gatewayTCP(name string, servers []boundServer, port uint32) *li
 			at := hostPort{port: port, gateway: b.gateway.Key()}
 			if d := r.tcpDestinations(rule, at); d != nil {
 				r.from(rule.Pos)
-				return tcpFilter("outbound_"+name, corev3.TrafficDirection_OUTBOUND, d, func(d *model.Destination) string {
+				return r.tcpFilter("outbound_"+name, corev3.TrafficDirection_OUTBOUND, d, func(d *model.Destination) string {
 					return r.clusterOf(d.Host, d.Subset, d.Port, at)
 				})
 			}

@@ -167,7 +167,7 @@ func (r *reader) sniChains(
 			if w != nil {
 				filters = r.authorizeTCP(w, stat)
 			}
-			filters = append(filters, tcpFilter(stat, corev3.TrafficDirection_OUTBOUND, route.Destinations, func(d *model.Destination) string {
+			filters = append(filters, r.tcpFilter(stat, corev3.TrafficDirection_OUTBOUND, route.Destinations, func(d *model.Destination) string {
 				return r.clusterOf(d.Host, d.Subset, d.Port, at)
 			}))
 			out = append(out, &listenerv3.FilterChain{

@@ -15,9 +15,11 @@ type scope struct {
 	locality  model.Locality
 	labels    map[string]string
 	relays    map[string]string
-	kind      model.ProxyKind
-	users     int
-	shared    [NumTypes]Table
+	// service is what the proxies of the scope call themselves in traces, if the mesh has a tracer that is not told by the bootstrap.
+	service string
+	kind    model.ProxyKind
+	users   int
+	shared  [NumTypes]Table
 	// tables holds the virtual hosts of each route table, by port and then by host.
 	tables map[uint32]model.Map[*fragment]
 	// patches are those of EnvoyFilters, as of the version patchesFor.
@@ -50,10 +52,21 @@ func (t *Translator) scopeKey(p *model.Proxy) string {
 		}
 	}
 	slices.Sort(matched)
+	if name := t.traceName(w); name != "" {
+		parts = append(parts, "service:"+name)
+	}
 	if len(w.Relays) > 0 {
 		parts = append(parts, "relays:"+selectorKey(w.Relays))
 	}
 	return strings.Join(append(parts, matched...), "~")
+}
+
+// traceName is what a workload's proxy calls itself in traces where its configuration has to say so, as by OpenTelemetry.
+func (t *Translator) traceName(w *model.Workload) string {
+	if !slices.ContainsFunc(t.snap.Mesh.Tracers, func(p *model.TracingProvider) bool { return p.OpenTelemetry }) {
+		return ""
+	}
+	return w.CanonicalService() + "." + w.Namespace
 }
 
 func (t *Translator) scopeFor(p *model.Proxy) *scope {
@@ -62,7 +75,8 @@ func (t *Translator) scopeFor(p *model.Proxy) *scope {
 	if s == nil {
 		s = &scope{
 			key: key, kind: p.Kind, namespace: p.Workload.Namespace, locality: p.Workload.Locality,
-			labels: p.Workload.Labels, relays: p.Workload.Relays, tables: map[uint32]model.Map[*fragment]{},
+			labels: p.Workload.Labels, relays: p.Workload.Relays, service: t.traceName(p.Workload),
+			tables: map[uint32]model.Map[*fragment]{},
 		}
 		t.scopes[key] = s
 		t.fill(s)
@@ -124,6 +138,11 @@ func (t *Translator) updateSelectors(old model.Snapshot, c model.Changes) bool {
 		for _, namespace := range c.EnvoyFilters {
 			for _, f := range snap.EnvoyFiltersOf(namespace) {
 				use(f.Selector)
+			}
+		}
+		for _, namespace := range c.Telemetries {
+			for _, rule := range snap.TelemetriesIn(namespace) {
+				use(rule.Selector)
 			}
 		}
 		for _, host := range c.FaultHosts {

@@ -67,7 +67,7 @@ func (r *reader) inboundFilters(p *model.Proxy, in model.Inbound, stat, cluster 
 	const direction = corev3.TrafficDirection_INBOUND
 	return func(mutual bool) []*listenerv3.Filter {
 		if !in.Protocol.IsHTTP() {
-			return append(r.authorizeTCP(p.Workload, stat), oneTCP(stat, direction, cluster))
+			return append(r.authorizeTCP(p.Workload, stat), r.oneTCP(stat, direction, cluster))
 		}
 		return []*listenerv3.Filter{r.httpFilter(connectionManager{statPrefix: stat, table: cluster, direction: direction, mutual: mutual})}
 	}
@@ -160,7 +160,7 @@ func (r *reader) tcpRouteFilter(stat string, direction corev3.TrafficDirection, 
 			destinations = d
 		}
 	}
-	return tcpFilter(stat, direction, destinations, func(d *model.Destination) string {
+	return r.tcpFilter(stat, direction, destinations, func(d *model.Destination) string {
 		return r.clusterOf(d.Host, d.Subset, d.Port, at)
 	})
 }

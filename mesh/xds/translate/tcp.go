@@ -1,7 +1,6 @@
 package translate
 
 import (
-	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
@@ -10,12 +9,12 @@ import (
 )
 
 // tcpFilter sends connections to the destinations, by weight where there are several.
-func tcpFilter(
+func (r *reader) tcpFilter(
 	stat string, direction corev3.TrafficDirection, ds []*model.Destination, cluster func(*model.Destination) string,
 ) *listenerv3.Filter {
 	p := &tcpproxyv3.TcpProxy{
 		StatPrefix: statName(stat),
-		AccessLog:  []*accesslogv3.AccessLog{tcpAccessLog(direction)},
+		AccessLog:  r.accessLogs(direction, tcpEvidence),
 	}
 	if len(ds) == 1 {
 		p.ClusterSpecifier = &tcpproxyv3.TcpProxy_Cluster{Cluster: cluster(ds[0])}

@@ -81,6 +81,8 @@ const (
 	partHealthChecks
 	// partAuthorizations is a namespace's AuthorizationPolicies.
 	partAuthorizations
+	// partTelemetries is a namespace's Telemetry rules.
+	partTelemetries
 	partTrust
 	// partSecrets is a namespace's Secrets.
 	partSecrets
@@ -376,6 +378,7 @@ func (t *Translator) Update(snap model.Snapshot) {
 		{partTokens, c.RequestAuthentications},
 		{partQuotas, c.QuotaPolicies},
 		{partHealthChecks, c.HealthChecks},
+		{partTelemetries, c.Telemetries},
 	} {
 		for _, key := range parts.keys {
 			t.touch(parts.part, key)
@@ -387,7 +390,7 @@ func (t *Translator) Update(snap model.Snapshot) {
 	}
 	t.updateLeases(old, c)
 	t.updatePatches(c)
-	if t.updateSelectors(old, c) {
+	if t.updateSelectors(old, c) || c.Mesh {
 		t.rescope()
 	}
 	t.eachScope(func(s *scope) { t.ensureHosts(s, c.Services, c.MeshRules) })
