@@ -132,8 +132,10 @@ func controlPlane(ctx context.Context, client *mesh.Client, at time.Time) []tele
 		}
 	}
 	out := []telemetry.Point{
-		{Name: "pilot_xds", Time: at, Value: connected}, {Name: "squall_proxies", Time: at, Value: float64(len(list))},
-		{Name: "squall_proxies_behind", Time: at, Value: behind}, {Name: "squall_config_version", Time: at, Value: version},
+		{Name: "pilot_xds", Time: at, Value: connected},
+		{Name: "squall_proxies", Time: at, Value: float64(len(list))},
+		{Name: "squall_proxies_behind", Time: at, Value: behind},
+		{Name: "squall_config_version", Time: at, Value: version},
 	}
 	faults, err := client.Faults(ctx)
 	if err != nil {

@@ -8,28 +8,26 @@ import (
 	"github.com/squallmesh/squall/mesh/model"
 )
 
-func pointer[T any](v T) *T { return &v }
-
 // telemetryMesh has a rule for the mesh, one for the namespace default, and one for ratings.
 func telemetryMesh() model.Snapshot {
 	s := model.Snapshot{Mesh: model.DefaultMesh()}
 	s = s.WithTelemetry(&model.Telemetry{
 		Name: "mesh", Namespace: "istio-system",
-		Tracing: []*model.TracingRule{{Sampling: pointer(20.0), Tags: []*model.SpanTag{{Name: "of", Literal: "mesh"}}}},
+		Tracing: []*model.TracingRule{{Sampling: new(20.0), Tags: []*model.SpanTag{{Name: "of", Literal: "mesh"}}}},
 		Metrics: []*model.MetricOverride{
 			{Tags: []model.MetricTag{{Name: "host", Expression: "request.host"}, {Name: "source_app", Remove: true}}},
-			{Metric: "REQUEST_SIZE", Side: model.ClientSide, Disabled: pointer(true)},
+			{Metric: "REQUEST_SIZE", Side: model.ClientSide, Disabled: new(true)},
 		},
 		AccessLogging: []*model.AccessLogRule{{Providers: []string{"envoy"}, Filter: "response.code >= 400"}},
 	})
 	s = s.WithTelemetry(&model.Telemetry{
 		Name: "namespace", Namespace: "default",
-		Tracing: []*model.TracingRule{{Side: model.ServerSide, Sampling: pointer(50.0)}},
+		Tracing: []*model.TracingRule{{Side: model.ServerSide, Sampling: new(50.0)}},
 	})
 	return s.WithTelemetry(&model.Telemetry{
 		Name: "ratings", Namespace: "default", Selector: map[string]string{"app": "ratings"},
-		Tracing:       []*model.TracingRule{{Disabled: pointer(true)}},
-		Metrics:       []*model.MetricOverride{{Metric: "REQUEST_SIZE", Disabled: pointer(false), Tags: []model.MetricTag{{Name: "host", Remove: true}}}},
+		Tracing:       []*model.TracingRule{{Disabled: new(true)}},
+		Metrics:       []*model.MetricOverride{{Metric: "REQUEST_SIZE", Disabled: new(false), Tags: []model.MetricTag{{Name: "host", Remove: true}}}},
 		AccessLogging: []*model.AccessLogRule{{Side: model.ServerSide, Disabled: true}},
 	})
 }

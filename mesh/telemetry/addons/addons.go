@@ -138,7 +138,7 @@ func (s *Server) Sample(ctx context.Context, at time.Time) error {
 	}
 	s.gauges = gauges
 	now := slices.Concat(s.metrics.Sample(at), gauges)
-	if err := s.store.Append(append(before, now...)); err != nil {
+	if err := s.store.Append(append(before, now...)); err != nil { //nolint:contextcheck // appending cannot be interrupted
 		return fmt.Errorf("add-ons: %w", err)
 	}
 	for _, q := range s.queues {

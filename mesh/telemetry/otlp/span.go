@@ -64,7 +64,7 @@ func span(in *tracev1.Span, service string) telemetry.Span {
 }
 
 // micros are microseconds of nanoseconds; what does not fit is no time.
-func micros(nanos uint64) int64 { return int64(nanos / uint64(time.Microsecond)) } //nolint:gosec // below 2^54
+func micros(nanos uint64) int64 { return int64(nanos / uint64(time.Microsecond)) }
 
 func attributes(in []*commonv1.KeyValue) map[string]string {
 	out := make(map[string]string, len(in))
@@ -124,7 +124,7 @@ func resourceSpans(spans []telemetry.Span) []*tracev1.ResourceSpans {
 func protoSpan(s *telemetry.Span) *tracev1.Span {
 	out := &tracev1.Span{
 		TraceId: digits(s.TraceID, 32), SpanId: digits(s.ID, 16), Name: s.Name, Kind: tracev1.Span_SPAN_KIND_INTERNAL,
-		StartTimeUnixNano: uint64(max(0, s.Timestamp)) * uint64(time.Microsecond), //nolint:gosec // not negative
+		StartTimeUnixNano: uint64(max(0, s.Timestamp)) * uint64(time.Microsecond),
 		EndTimeUnixNano:   uint64(max(0, s.Timestamp+s.Duration)) * uint64(time.Microsecond),
 	}
 	if s.ParentID != "" {
@@ -139,7 +139,7 @@ func protoSpan(s *telemetry.Span) *tracev1.Span {
 		out.Attributes = append(out.Attributes, keyValue(name, s.Tags[name]))
 	}
 	for _, a := range s.Annotations {
-		out.Events = append(out.Events, &tracev1.Span_Event{Name: a.Value, TimeUnixNano: uint64(max(0, a.Timestamp)) * uint64(time.Microsecond)}) //nolint:gosec // not negative
+		out.Events = append(out.Events, &tracev1.Span_Event{Name: a.Value, TimeUnixNano: uint64(max(0, a.Timestamp)) * uint64(time.Microsecond)})
 	}
 	if _, failed := s.Tags["error"]; failed {
 		out.Status = &tracev1.Status{Code: tracev1.Status_STATUS_CODE_ERROR}

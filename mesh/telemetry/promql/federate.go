@@ -16,6 +16,9 @@ import (
 // escaper writes what a label's value in the text format may not hold as it is.
 var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
+// nameLabel has the name of the metric.
+const nameLabel = "__name__"
+
 // Federate serves the newest sample of the series that match[] selects, in Prometheus' text format, as its /federate does.
 func (s *Store) Federate(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
@@ -57,11 +60,11 @@ func (s *Store) Federate(w http.ResponseWriter, r *http.Request) {
 			}
 			pairs := []string{}
 			l.Range(func(one labels.Label) {
-				if one.Name != labels.MetricName {
+				if one.Name != nameLabel {
 					pairs = append(pairs, one.Name+`="`+escaper.Replace(one.Value)+`"`)
 				}
 			})
-			_, _ = fmt.Fprintf(out, "%s{%s} %s %d\n", l.Get(labels.MetricName), strings.Join(pairs, ","), strconv.FormatFloat(v, 'g', -1, 64), at)
+			_, _ = fmt.Fprintf(out, "%s{%s} %s %d\n", l.Get(nameLabel), strings.Join(pairs, ","), strconv.FormatFloat(v, 'g', -1, 64), at)
 		}
 	}
 }

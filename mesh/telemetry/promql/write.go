@@ -30,7 +30,7 @@ func (w Writer) Write(ctx context.Context, points []telemetry.Point) error {
 	for i := range points {
 		p := &points[i]
 		series := prompb.TimeSeries{
-			Labels:  []prompb.Label{{Name: "__name__", Value: p.Name}},
+			Labels:  []prompb.Label{{Name: nameLabel, Value: p.Name}},
 			Samples: []prompb.Sample{{Value: p.Value, Timestamp: p.Time.UnixMilli()}},
 		}
 		for _, l := range p.Labels {

@@ -128,7 +128,6 @@ func fileLog(l model.AccessLog) *accesslogv3.AccessLog {
 			object.Fields[f.Name] = structpb.NewStringValue(f.Format)
 		}
 		format.Format = &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: object}
-		format.JsonFormatOptions = &corev3.JsonFormatOptions{SortProperties: true}
 	} else {
 		text := l.Text
 		if text == "" {
