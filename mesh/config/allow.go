@@ -102,8 +102,8 @@ var instead = map[string]string{
 	"EnvoyFilter.RouteConfigurationMatch.gateway":  "say which virtual hosts by vhost, or which proxies by workloadSelector",
 	"EnvoyFilter.Patch.filterClass":                "say where by INSERT_BEFORE or INSERT_AFTER a filter",
 	"EnvoyFilter.targetRefs":                       "use workloadSelector",
-	"Telemetry.targetRefs": "use selector",
-	"Telemetry.targetRef":  "use selector",
+	"Telemetry.targetRefs":                         "use selector",
+	"Telemetry.targetRef":                          "use selector",
 
 	"MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider.includeHeadersInCheck": "Istio dropped it: use includeRequestHeadersInCheck",
 }
