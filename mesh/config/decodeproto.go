@@ -8,10 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/structpb"
 	"gopkg.in/yaml.v3"
 )
 
@@ -176,8 +174,6 @@ func (d *decoder) nested(n *yaml.Node, m protoreflect.Message, path, what string
 			m.Set(fd, v)
 		}
 		return ok
-	case "google.protobuf.Struct":
-		return d.object(n, m, path, what)
 	}
 	switch m.Descriptor().FullName() {
 	case anyMessage:
@@ -190,28 +186,6 @@ func (d *decoder) nested(n *yaml.Node, m protoreflect.Message, path, what string
 	}
 	d.message(n, m, path, what)
 	return d.inside(n, m, path)
-}
-
-// object decodes a Struct, whose fields are texts here.
-func (d *decoder) object(n *yaml.Node, m protoreflect.Message, path, what string) bool {
-	if !d.mapping(n, path, what) {
-		return false
-	}
-	fields := map[string]any{}
-	for _, p := range d.pairs(n, path) {
-		at := joinPath(path, p.name)
-		d.note(at, p)
-		if text, ok := d.text(p.value, at, p.name); ok {
-			fields[p.name] = text
-		}
-	}
-	s, err := structpb.NewStruct(fields)
-	if err != nil {
-		d.errorf("WRONG-TYPE", n, path, "%s: %v", what, err)
-		return false
-	}
-	proto.Merge(m.Interface(), s)
-	return true
 }
 
 func (d *decoder) scalar(n *yaml.Node, kind protoreflect.Kind, path, what string) (protoreflect.Value, bool) {
