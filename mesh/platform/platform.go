@@ -52,8 +52,8 @@ type Spec struct {
 	Rules []config.File
 	// Relayed are the pairs of workloads between which the network can be broken.
 	Relayed []Pair
-	// Scaled are the most instances of Deployments that will be asked for, so that a platform on which they take long to come can be ready.
-	Scaled map[string]int
+	// Added is how many instances of a Deployment will be added in all, so that a platform on which they take long to come can be ready.
+	Added map[string]int
 	// Exact removes Envoy's merge window (profile: exact).
 	Exact bool
 }

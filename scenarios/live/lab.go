@@ -63,7 +63,7 @@ func (r *runner) open(ctx context.Context) (close func() error, err error) {
 	}
 	own, err := r.opts.Platform.Start(starting, platform.Spec{
 		App: r.opts.App, AppDir: r.opts.AppDir, Rules: r.file.Rules, Relayed: relayed(r.file.Spec.Timeline),
-		Scaled: scaled(r.file.Spec.Timeline), Exact: r.file.Profile() == "exact",
+		Added: added(r.file.Spec.Timeline, replicas(r.opts.App)), Exact: r.file.Profile() == "exact",
 	})
 	if err != nil {
 		return close, err

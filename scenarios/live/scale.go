@@ -1,10 +1,15 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
+	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/platform"
 	"github.com/squallmesh/squall/scenarios/plan"
 	"github.com/squallmesh/squall/scenarios/record"
@@ -28,13 +33,48 @@ func (r *runner) scale(s *spec.Scale, lasts bool) happening {
 	return h
 }
 
-// scaled gives the most instances of each Deployment that a timeline asks for.
-func scaled(items []spec.Item) map[string]int {
-	out := map[string]int{}
-	for _, item := range items {
-		if s := item.Scale; s != nil {
-			out[s.Workload] = max(out[s.Workload], s.Replicas)
+// added gives how many instances of each Deployment a timeline adds in all, also those that come back where an item was for a time. replicas
+// are those at the start.
+func added(items []spec.Item, replicas map[string]int) map[string]int {
+	now, out := maps.Clone(replicas), map[string]int{}
+	type step struct {
+		at       time.Duration
+		workload string
+		// change gives the new number.
+		change func(have int) int
+	}
+	var steps []step
+	for _, i := range plan.Order(items) {
+		item, before := items[i], 0
+		if item.Scale == nil {
+			continue
 		}
+		steps = append(steps, step{item.At.D(), item.Scale.Workload, func(have int) int {
+			before = have
+			return item.Scale.Replicas
+		}})
+		if item.For > 0 {
+			steps = append(steps, step{(item.At + item.For).D(), item.Scale.Workload, func(int) int { return before }})
+		}
+	}
+	slices.SortStableFunc(steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
+	for _, s := range steps {
+		have := now[s.workload]
+		now[s.workload] = s.change(have)
+		out[s.workload] += max(0, now[s.workload]-have)
+	}
+	return out
+}
+
+// replicas are those of an app's Deployments at the start.
+func replicas(app *config.App) map[string]int {
+	out := map[string]int{}
+	if app == nil {
+		return out
+	}
+	docs, _ := config.Parse(app.Manifests...) // reported elsewhere
+	for _, t := range config.Templates(config.Set{}.With(docs...)) {
+		out[t.Owner] = t.Replicas
 	}
 	return out
 }

@@ -5,13 +5,13 @@ import "github.com/squallmesh/squall/mesh/diag"
 // planSpares says which pods are run ahead of their time: a pod takes seconds to come, and the processes in it do not. Their agents wait, and
 // nobody knows of them until Add.
 func (l *Lab) planSpares(problems *diag.List) {
-	for owner, highest := range l.spec.Scaled {
+	for owner, more := range l.spec.Added {
 		t, ok := l.templates[owner]
 		if !ok {
 			continue // Add says so
 		}
-		for n := t.Replicas; n < highest; n++ {
-			if m := l.member(t.Named(n), problems); m != nil {
+		for n := range more {
+			if m := l.member(t.Named(t.Replicas+n), problems); m != nil {
 				m.NotReady = true
 				l.spares[m.Name] = m
 			}

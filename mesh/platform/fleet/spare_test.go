@@ -24,12 +24,12 @@ spec: {replicas: 0, selector: {matchLabels: {app: late}}, template: {metadata: {
 `
 
 // planned gives a lab that knows its pods and has started none. late is the program of the second Deployment.
-func planned(scaled map[string]int, late string) (*Lab, error) {
+func planned(added map[string]int, late string) (*Lab, error) {
 	app := &config.App{
 		Manifests: []config.File{{Name: "app.yaml", Data: []byte(deployments)}},
 		Run:       map[string]config.Run{"web": {Command: []string{"{{.Squall}}"}}, "late": {Command: []string{late}}},
 	}
-	l := newLab(nowhere{}, platform.Spec{App: app, Scaled: scaled})
+	l := newLab(nowhere{}, platform.Spec{App: app, Added: added})
 	return l, l.plan()
 }
 
@@ -40,7 +40,7 @@ func (nowhere) Info() platform.Info { return platform.Kind.Info() }
 
 // What a timeline will ask for is run with the rest, and is nobody's until it is asked for.
 func TestPodsThatWillBeAskedForAreRunAheadOfTime(t *testing.T) {
-	l, err := planned(map[string]int{"late": 2, "web": 2, "gone": 3}, "{{.Squall}}")
+	l, err := planned(map[string]int{"late": 2, "web": 1, "gone": 3}, "{{.Squall}}")
 	require.NoError(t, err)
 	var pods, instances []string
 	for _, m := range l.pods() {
