@@ -85,7 +85,7 @@ func Refused(f *spec.File, app *config.App, info platform.Info) diag.List {
 		problems.Hint("use --platform pods, where the system allows it (squall doctor)")
 	}
 	if info.Form == platform.Docker || info.Form == platform.Kind {
-		problems.Add(ownGateways(app, info.Form)...)
+		problems.Add(needsLocal(app, info.Form)...)
 	}
 	if info.Foreign {
 		problems.Add(needsOwnApp(f)...)
@@ -93,13 +93,17 @@ func Refused(f *spec.File, app *config.App, info platform.Info) diag.List {
 	return problems
 }
 
-// ownGateways says which of the app's workloads are gateways.
-func ownGateways(app *config.App, form platform.Form) diag.List {
+// needsLocal says which of the app's workloads containers and clusters cannot have: gateways, and certificates with a lifetime of their own.
+func needsLocal(app *config.App, form platform.Form) diag.List {
 	var out diag.List
 	docs, _ := config.Parse(app.Manifests...) // reported elsewhere
 	for _, t := range config.Templates(config.Set{}.With(docs...)) {
 		if t.Gateway {
 			out.Errorf("NEEDS-LOCAL", t.Pos, "a lab on %s has its ingress gateway alone, and no %s", form, t.Owner)
+			out.Hint("use --platform pods or loopback")
+		}
+		if t.CertificateTTL > 0 {
+			out.Errorf("NEEDS-LOCAL", t.Pos, "a lab on %s cannot set the lifetime of certificates (SECRET_TTL) of %s", form, t.Owner)
 			out.Hint("use --platform pods or loopback")
 		}
 	}

@@ -46,6 +46,11 @@ func acquire(ctx context.Context, c kube.Candidate, wait func(string)) (*lease, 
 				close(held)
 			}
 		}, func(other string) {
+			select {
+			case <-held: // and lost since, which is told in another way
+				return
+			default:
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			by = other

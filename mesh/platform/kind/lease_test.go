@@ -59,7 +59,7 @@ func TestLabsTakeTurnsInACluster(t *testing.T) {
 // A lab that was stopped for long finds another one in the cluster when it goes on.
 func TestALabLearnsThatItsLeaseIsLost(t *testing.T) {
 	client := fake.NewClientset()
-	l, err := acquire(t.Context(), lab(client, "lab one"), func(string) {})
+	l, err := acquire(t.Context(), lab(client, "lab one"), nobody(t))
 	require.NoError(t, err)
 	defer l.release()
 	api := client.CoordinationV1().Leases(systemNamespace)
