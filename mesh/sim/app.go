@@ -141,7 +141,7 @@ func (m *Mesh) sendToApp(s *stream) {
 	s.work = t
 	s.refs++
 	t.refs++
-	m.kernel.After(m.times.Proxy+m.times.Local, evTask, t.id)
+	m.compute(0, m.times.Proxy+m.times.Local, evTask, t.id)
 }
 
 // taskArrives is when a request has reached its app.
@@ -192,7 +192,7 @@ func (a *app) work(t *task) {
 		d = a.opts.Work
 	}
 	t.refs++
-	a.mesh.kernel.After(d.Draw(&a.random), evWorked, t.id)
+	a.mesh.compute(0, d.Draw(&a.random), evWorked, t.id)
 }
 
 // worked is when a request's work is done, or a backend's delay is over.
@@ -257,7 +257,7 @@ func (m *Mesh) step(t *task, from *node) {
 	t.refs++
 	t.call = s
 	s.refs++
-	m.kernel.After(m.times.Local, evStart, s.id)
+	m.compute(0, m.times.Local, evStart, s.id)
 	if n.timeout > 0 {
 		t.timer = m.kernel.Timer(m.Now()+n.timeout, evCallTimeout, t.id)
 	}
@@ -302,7 +302,7 @@ func (m *Mesh) reply(t *task, id AnswerID) {
 	t.answer = id
 	t.over = true
 	t.refs++
-	m.kernel.After(m.times.Local, evTaskEnd, t.id)
+	m.compute(0, m.times.Local, evTaskEnd, t.id)
 }
 
 // dropTask ends a request without an answer: its connection breaks, and its own calls are left.

@@ -175,11 +175,12 @@ func (b *Backend) proceed(t *task) {
 		}
 		break
 	}
+	work := time.Duration(0)
 	if t.outcome == plain || delay == 0 || b.app.opts.Work != nil {
-		delay += b.app.overhead()
+		work = b.app.overhead()
 	}
 	t.refs++
-	b.mesh.kernel.After(delay, evWorked, t.id)
+	b.mesh.compute(delay, work, evWorked, t.id)
 }
 
 // overhead is what a backend needs without a delay of its script.

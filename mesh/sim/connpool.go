@@ -108,7 +108,7 @@ func (h *host) dial() {
 		}
 	}
 	x.refs++
-	m.kernel.After(2*m.way(h), kind, x.id)
+	m.compute(0, 2*m.way(h), kind, x.id)
 }
 
 // closed tells whether nobody accepts connections at a host.

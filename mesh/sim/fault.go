@@ -68,7 +68,7 @@ func (m *Mesh) injectFaults(s *stream) {
 			s.flags |= flagDI
 			s.http().delays++
 			s.refs++
-			m.kernel.After(f.delay, evDelayed, s.id)
+			m.kernel.After(f.delay+m.times.Timer, evDelayed, s.id)
 			return
 		}
 		s.filter++

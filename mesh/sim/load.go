@@ -111,7 +111,7 @@ func (m *Mesh) due(l *Load) {
 	}
 	v.stream = s
 	s.refs++
-	m.kernel.After(m.times.Lag.Draw(l.lag)+m.times.Client, evStart, s.id)
+	m.compute(m.times.Lag.Draw(l.lag), m.times.Client, evStart, s.id)
 	if l.Timeout > 0 {
 		v.timer = m.kernel.Timer(m.Now()+l.Timeout, evVisitTimeout, v.id)
 	}

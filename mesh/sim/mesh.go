@@ -50,6 +50,8 @@ const (
 	evSweep                 // a cluster looks at what it has ejected
 	evEject                 // an ejection takes effect
 	evMerge                 // a cluster's updates of hosts are merged
+	evCompute               // a job begins to compute
+	evComputed              // the next job is done
 )
 
 // Mesh is a mesh in virtual time: proxies that do what Envoy does under the rules of a snapshot, apps behind them, loads before them.
@@ -83,6 +85,9 @@ type Mesh struct {
 	calls    []func()
 	spare    []uint32
 
+	// processors are nil where nobody waits for one.
+	processors *processors
+
 	// active is how many visits are under way, flowing how many streams.
 	active, flowing int
 	breaks          []*pairFault
@@ -103,6 +108,7 @@ func New(o Options) *Mesh {
 	if o.Times != nil {
 		m.times = *o.Times
 	}
+	m.processors = newProcessors(m.times)
 	m.messages.init()
 	m.answers.init()
 	return m
@@ -208,6 +214,10 @@ func (m *Mesh) happen(e des.Event) bool {
 		m.clusters[e.Who].ejectQueued()
 	case evMerge:
 		m.clusters[e.Who].mergeNow()
+	case evCompute:
+		m.occupy(e.Who)
+	case evComputed:
+		m.computed()
 	default:
 		panic("sim: unknown event")
 	}

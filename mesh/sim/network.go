@@ -73,26 +73,27 @@ func (m *Mesh) link(from, to *proxy) *link {
 	return l
 }
 
-// transmit lets an event happen when what it stands for has passed a link. Latency holds what goes up, as a relay does.
-func (m *Mesh) transmit(l *link, up bool, after time.Duration, kind des.Kind, who uint32) {
+// transmit lets an event happen when what it stands for was computed and has passed a link. Latency holds what goes up, as a relay does.
+func (m *Mesh) transmit(l *link, up bool, need time.Duration, kind des.Kind, who uint32) {
+	after := time.Duration(0)
 	if l != nil {
 		for _, f := range l.faults {
 			if up && kind == evStart {
 				f.met++
 			}
 			if f.Stall {
-				f.held = append(f.held, held{after, kind, who})
+				f.held = append(f.held, held{after + need, kind, who})
 				return
 			}
 			if up && kind == evStart && f.Latency > 0 {
 				after += f.Latency
 				if f.Jitter > 0 {
-					after = max(0, after+time.Duration(f.random.Int64N(2*int64(f.Jitter)+1))-f.Jitter)
+					after = max(-need, after+time.Duration(f.random.Int64N(2*int64(f.Jitter)+1))-f.Jitter)
 				}
 			}
 		}
 	}
-	m.kernel.After(after, kind, who)
+	m.compute(after, need, kind, who)
 }
 
 // way is the time to a host.

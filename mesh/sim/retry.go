@@ -199,7 +199,7 @@ func (s *stream) backOff() {
 	s.cluster.stats.inc(rqRetryBackoff)
 	s.refs++
 	s.waiting = true
-	m.kernel.After(wait, evRetry, s.id)
+	m.kernel.After(wait+m.times.Timer, evRetry, s.id)
 }
 
 // retryNow makes the next attempt.

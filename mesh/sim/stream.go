@@ -466,9 +466,9 @@ func (m *Mesh) end(s *stream, after time.Duration) {
 	case s.parent != nil:
 		m.transmit(m.link(s.parent.proxy, s.proxy), false, after+m.times.Network, evStreamEnd, s.id)
 	case s.visit != nil:
-		m.kernel.After(after+m.times.Client, evStreamEnd, s.id)
+		m.compute(0, after+m.times.Client, evStreamEnd, s.id)
 	default:
-		m.kernel.After(after+m.times.Local, evStreamEnd, s.id)
+		m.compute(0, after+m.times.Local, evStreamEnd, s.id)
 	}
 }
 

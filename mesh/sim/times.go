@@ -24,8 +24,14 @@ type Times struct {
 	Work dist.Distribution
 	// Crossing is what an ejection needs from the worker that saw the failure to the main thread and back.
 	Crossing time.Duration
-	// Timer is how late a periodic timer of a proxy is each time.
+	// Timer is how late a timer of a proxy is: a sweep, a pause before a retry, a delay.
 	Timer time.Duration
+	// Processors of the machine, which all shares that computes: loads, ways, proxies and apps, but not what sleeps. 0 is as many as are asked
+	// for, so that nothing ever waits for one.
+	Processors int
+	// Demand is for how long processors compute in all for each unit of time that a request waits for a computation: more than 1 where others
+	// (logs, traces, a load generator) have work with it, less where some of that time nobody computes. 0 is 1.
+	Demand float64
 }
 
 // DefaultTimes are round numbers of the size that processes on one idle machine have. They are no measurement of any machine.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -45,10 +46,15 @@ type samples struct {
 	reading  []time.Duration // of a proxy after the first byte of an answer
 	work     map[string][]time.Duration
 	graph    *graph
+	// machine is what the machine computed in all runs, waited how long their requests took beside what they slept: all of them, also those
+	// that are not read.
+	machine record.Machine
+	waited  time.Duration
 }
 
 // Runs fits the times of runs of the same machine. Only requests count that nothing disturbed: no fault, script or other item of the timeline was
-// active, nothing was retried, refused or cut short.
+// active, nothing was retried, refused or cut short. Scripts by which backends sleep for a constant time and answer are no disturbance: that
+// time is known.
 func Runs(name string, runs []*record.Run) (*Result, error) {
 	all := &samples{work: map[string][]time.Duration{}, graph: newGraph()}
 	for _, r := range runs {
@@ -56,6 +62,7 @@ func Runs(name string, runs []*record.Run) (*Result, error) {
 			return nil, fmt.Errorf("%s: %w", r.Scenario.Metadata.Name, ErrNoSpans)
 		}
 		all.add(r)
+		all.compute(r)
 	}
 	if all.requests < Least {
 		return nil, fmt.Errorf("only %d requests were answered 2xx while nothing of the timeline was active, and %d are needed: record a run of a plain load, without faults and scripts", all.requests, Least)
@@ -118,7 +125,13 @@ func disturbed(r *record.Run, from, to time.Duration) bool {
 	if from < 0 {
 		return true
 	}
-	for _, e := range r.Events {
+	for i, e := range r.Events {
+		if sleeps(r, i) {
+			if crosses(from, to, e.At) || e.Until > 0 && crosses(from, to, e.Until) {
+				return true
+			}
+			continue
+		}
 		rules := e.Kind == "apply" || e.Kind == "delete"
 		if lasts := e.Until <= e.At; !rules && to > e.At && (lasts || from < e.Until) {
 			return true
@@ -162,12 +175,13 @@ func (s *samples) inside(r *record.Run, t *trace) {
 			}
 			continue
 		}
-		own := length(span)
+		w, known := r.WorkloadOf(span.Tags["node_id"])
+		own := length(span) - sleep(r, w, time.UnixMicro(span.Timestamp).Sub(r.Start))
 		slices.SortStableFunc(below, func(a, b *telemetry.Span) int { return int(a.Timestamp - b.Timestamp) })
 		for _, call := range below {
 			own -= length(call)
 		}
-		if w, ok := r.WorkloadOf(span.Tags["node_id"]); ok && own >= 0 { // calls at the same time would be more than the whole
+		if known && own >= 0 { // calls at the same time would be more than the whole
 			s.work[w.Owner] = append(s.work[w.Owner], own)
 			s.graph.add(hostOf(span), w.Owner, below)
 		}
@@ -207,6 +221,9 @@ func (s *samples) fit(name string) (*Result, error) {
 		return nil, err
 	}
 	times := &topology.Times{Client: written(client / 2), Network: written(network), Local: written(0), Proxy: written(proxy), Lag: text(lagFit), Hop: text(hopFit)}
+	if s.machine.Processors > 0 && s.waited > 0 {
+		times.Processors, times.Demand = s.machine.Processors, math.Round(100*float64(s.machine.Busy)/float64(s.waited))/100
+	}
 	doc := topology.Document{APIVersion: topology.Version, Kind: topology.Kind, Metadata: topology.Metadata{Name: name}}
 	doc.Spec.Times, doc.Spec.Workloads = times, map[string]topology.Workload{}
 	for _, owner := range slices.Sorted(maps.Keys(s.work)) {

@@ -19,6 +19,29 @@ const strainEvery = 100 * time.Millisecond
 
 const thisProgram = "squall itself"
 
+// usage adds up how busy the machine is between t = 0 and the end of the load.
+type usage struct {
+	record.Machine
+	end   time.Duration
+	begun bool
+	from  time.Duration // of begin, and busy then
+	busy  time.Duration
+}
+
+// look is called now and then, with the time since t = 0.
+func (u *usage) look(now time.Duration) {
+	if now < 0 || now > u.end {
+		return
+	}
+	busy, processors := proc.Busy()
+	if !u.begun {
+		u.begun, u.from, u.busy = true, now, busy
+	}
+	if processors > 0 {
+		u.Machine = record.Machine{Processors: processors, Busy: busy - u.busy, Over: now - u.from}
+	}
+}
+
 // waiting is a deployment that can tell how long threads of its workloads' processes had no processor though they were ready to run.
 type waiting interface {
 	Waited() map[string]map[string]time.Duration
@@ -31,12 +54,19 @@ func (r *runner) watchStrain(ctx context.Context) error {
 	defer tick.Stop()
 	begin := r.since()
 	last, from := map[string]time.Duration{}, begin
+	usage := usage{end: r.file.End()}
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.run.Machine = usage.Machine
+	}()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
+		usage.look(r.since())
 		worst := record.Strain{From: from, To: r.since()}
 		now := map[string]time.Duration{}
 		look := func(who, thread string, waited time.Duration) {

@@ -20,6 +20,12 @@ const (
 	Version = "squall.dev/v1alpha1"
 )
 
+// What a file may say of a machine.
+const (
+	maxProcessors = 1024
+	maxDemand     = 100
+)
+
 // Document is a topology file: the times of a mesh as they were measured, and a graph of services. Either part may be missing.
 type Document struct {
 	APIVersion string   `json:"apiVersion" yaml:"apiVersion"`
@@ -52,6 +58,9 @@ type Times struct {
 	Lag     *dist.Text     `json:"lag,omitempty" yaml:"lag,omitempty"`
 	Hop     *dist.Text     `json:"hop,omitempty" yaml:"hop,omitempty"`
 	Work    *dist.Text     `json:"work,omitempty" yaml:"work,omitempty"`
+	// Processors and Demand are those of sim.Times.
+	Processors int     `json:"processors,omitempty" yaml:"processors,omitempty"`
+	Demand     float64 `json:"demand,omitempty" yaml:"demand,omitempty"`
 }
 
 // Workload is what is known of a Deployment's time at work, before its first call or its answer.
@@ -149,6 +158,13 @@ func (r *reader) times(in *Times, out *sim.Times) {
 		hop := r.dist("spec.times.hop", in.Hop)
 		out.Hop = &hop
 	}
+	if in.Processors < 0 || in.Processors > maxProcessors {
+		r.errorf("BAD-TIME", "spec.times.processors", "%d processors: want 1 to %d, or none of this", in.Processors, maxProcessors)
+	}
+	if in.Demand < 0 || in.Demand > maxDemand {
+		r.errorf("BAD-TIME", "spec.times.demand", "a demand of %v: want a number above 0, and up to %d", in.Demand, maxDemand)
+	}
+	out.Processors, out.Demand = in.Processors, in.Demand
 }
 
 // dist reads a time that a steady state needs: its mean is finite.
