@@ -18,6 +18,7 @@ import (
 	"github.com/squallmesh/squall/mesh/config"
 	"github.com/squallmesh/squall/mesh/envoy"
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/policy/quota"
 	"github.com/squallmesh/squall/mesh/policy/ratelimit"
 	"github.com/squallmesh/squall/mesh/tunnel"
 	"github.com/squallmesh/squall/mesh/xds/serve"
@@ -38,7 +39,7 @@ type Options struct {
 	// Identity gives workloads their certificates; nil is a mesh without identities, whose calls are plain text.
 	Identity *Identity
 	// Quotas counts requests against the global limits of QuotaPolicies; nil counts in this process's memory, from zero after each start.
-	Quotas ratelimit.Store
+	Quotas quota.Store
 	// Mesh-wide settings; nil takes model.DefaultMesh.
 	Mesh *model.Mesh
 	// Log takes what happens; nil discards.
@@ -81,7 +82,7 @@ func New(o Options) *Mesh {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Quotas == nil {
-		o.Quotas = ratelimit.NewMemory(nil, 0)
+		o.Quotas = quota.NewMemory(nil, 0)
 	}
 	quotas := ratelimit.NewServer(o.Quotas)
 	snapshot := model.Snapshot{Mesh: o.Mesh}

@@ -10,7 +10,7 @@ import (
 )
 
 // flagLetters are Envoy's, in its order.
-var flagLetters = []string{"URX", "UH", "UT", "UF", "UC", "UO", "NR", "DI", "FI", "DC", "NC"}
+var flagLetters = []string{"URX", "UH", "UT", "UF", "UC", "UO", "NR", "DI", "FI", "RL", "RLSE", "DC", "NC"}
 
 func (m *Mesh) flags(f responseFlags) []string {
 	if f == 0 {

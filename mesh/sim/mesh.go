@@ -6,6 +6,7 @@ import (
 
 	"github.com/squallmesh/squall/mesh/model"
 	"github.com/squallmesh/squall/mesh/model/match"
+	"github.com/squallmesh/squall/mesh/policy/quota"
 	"github.com/squallmesh/squall/mesh/sim/des"
 	"github.com/squallmesh/squall/mesh/telemetry"
 )
@@ -76,6 +77,9 @@ type Mesh struct {
 	domains  map[string]map[string]hostPort
 	// began is since when a rule has been in force.
 	began map[*model.DestinationRule]time.Duration
+	// counting counts quotas by these limits for all proxies together; nil: nobody does.
+	counting *quota.Memory
+	limits   map[string]quota.Limit
 
 	streams  pool[stream]
 	tasks    pool[task]
@@ -109,6 +113,7 @@ func New(o Options) *Mesh {
 		m.times = *o.Times
 	}
 	m.processors = newProcessors(m.times)
+	m.CountQuotas(true)
 	m.messages.init()
 	m.answers.init()
 	return m

@@ -27,7 +27,7 @@ func (m *Mesh) Revive(workload string, app, proxy bool) {
 		// Its counters begin anew, and so does all that it knew.
 		p.routes, p.tcp, p.inbounds = few[messageID, *resolved]{}, map[uint32]*resolved{}, few[uint32, *resolved]{}
 		p.clusters, p.order = map[string]*cluster{}, nil
-		p.rbac, p.passages = nil, few[passageKey, *passage]{}
+		p.rbac, p.quotas.buckets, p.passages = nil, nil, few[passageKey, *passage]{}
 		p.stats, p.outboundStats, p.inboundStats = map[string]*clusterStats{}, httpStats{}, httpStats{}
 	}
 	if app && p.app != nil {

@@ -27,6 +27,7 @@ type proxy struct {
 	peers    model.MTLS
 	identity string
 	rbac     map[uint32]*rbacStats
+	quotas   quotas
 	// outboundStats and inboundStats are those of its connection managers.
 	inboundStats, outboundStats httpStats
 
@@ -95,11 +96,13 @@ func (m *Mesh) Apply(snap model.Snapshot, proxies []*model.Proxy) {
 			}
 		}
 	}
+	m.knowLimits()
 	m.forgetRoutes()
 	m.dateRules()
 	for _, p := range m.proxies {
 		if !p.gone {
 			p.guard()
+			p.count()
 			p.identify()
 		}
 	}

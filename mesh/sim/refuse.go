@@ -44,6 +44,7 @@ func Unmodelled(s model.Snapshot) []Gap {
 		}
 	}
 	g.authorizations(s)
+	g.quotas(s)
 	return g.list
 }
 

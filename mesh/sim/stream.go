@@ -30,6 +30,8 @@ const (
 	flagNR
 	flagDI
 	flagFI
+	flagRL
+	flagRLSE
 	flagDC
 	flagNC
 )
@@ -136,14 +138,17 @@ func (m *Mesh) start(s *stream) {
 	}
 	s.resolved = p.routeOf(s)
 	r := s.resolved
+	if r != nil && len(r.choices) > 0 {
+		s.choice = r.choose(p)
+		s.cluster = s.choice.cluster
+	}
+	if !m.within(s) {
+		return
+	}
 	if r == nil {
 		s.flags |= flagNR
 		m.localReply(s, m.answers.of(Answer{Status: 404}), "route_not_found")
 		return
-	}
-	if len(r.choices) > 0 {
-		s.choice = r.choose(p)
-		s.cluster = s.choice.cluster
 	}
 	m.injectFaults(s)
 }

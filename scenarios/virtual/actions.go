@@ -107,10 +107,11 @@ func (e *engine) fault(i int, f *spec.Fault) *happening {
 		return e.lease(i, plan.Leased(f), what)
 	case f.ControlPlane != "":
 		return &happening{
-			begin: func(done func()) { e.down = true; e.after(orderTime, done) },
+			begin: func(done func()) { e.down = true; e.mesh.CountQuotas(false); e.after(orderTime, done) },
 			end: func(done func()) {
 				e.after(appTime, func() {
 					e.down = false
+					e.mesh.CountQuotas(true)
 					files := e.waiting
 					e.waiting = nil
 					e.applyFiles(files, done)

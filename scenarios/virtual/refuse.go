@@ -120,9 +120,20 @@ var oddPath = regexp.MustCompile(`//|/\.|%|#|\\`)
 // own are headers that proxies or connections give a meaning.
 var ownHeader = regexp.MustCompile(`(?i)^(x-envoy-.*|x-b3-.*|x-request-id|x-forwarded-.*|traceparent|tracestate|b3|content-length|transfer-encoding|upgrade|expect|te)$`)
 
+// told are headers of answers by which a QuotaPolicy tells what is left.
+var told = regexp.MustCompile(`(?i)^(x-ratelimit-.*|retry-after)$`)
+
 func (r *refusal) loads() {
+	for _, name := range r.file.AnswerHeaders() {
+		if told.MatchString(name) {
+			r.at("spec.checks", "the header %s of answers", name)
+		}
+	}
 	for i, l := range r.file.Spec.Load {
 		at := fmt.Sprintf("spec.load[%d].request", i)
+		if v := l.Value; v != nil && told.MatchString(v.Header) {
+			r.at(fmt.Sprintf("spec.load[%d].value.header", i), "the header %s of answers", v.Header)
+		}
 		q := l.Request
 		if q.TLS != nil {
 			r.at(at+".tls", "TLS")
@@ -210,7 +221,7 @@ func (r *refusal) check(at string, c spec.Check) {
 
 // kinds of documents that the simulator models, as far as sim.Unmodelled does not say otherwise.
 var kinds = []string{
-	"AuthorizationPolicy", "Deployment", "DestinationRule", "Gateway", "Namespace", "PeerAuthentication", "RequestAuthentication", "Service",
+	"AuthorizationPolicy", "Deployment", "DestinationRule", "Gateway", "Namespace", "PeerAuthentication", "QuotaPolicy", "RequestAuthentication", "Service",
 	"ServiceAccount", "VirtualService",
 }
 

@@ -1,3 +1,2 @@
-// Package ratelimit counts requests against quotas: the decisions are pure arithmetic over a clock that is passed in, a Store makes them exact
-// under concurrency, and Server answers proxies (envoy.service.ratelimit.v3).
+// Package ratelimit answers proxies whether requests are within their quotas (envoy.service.ratelimit.v3); package quota counts them.
 package ratelimit

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/policy/quota"
 	"github.com/squallmesh/squall/mesh/policy/ratelimit"
 	"github.com/squallmesh/squall/mesh/policy/token"
 	"github.com/squallmesh/squall/mesh/xds/serve"
@@ -34,7 +35,7 @@ type limited struct {
 	failOpen bool
 }
 
-func sidecar(t *testing.T, base model.Snapshot, store ratelimit.Store) *limited {
+func sidecar(t *testing.T, base model.Snapshot, store quota.Store) *limited {
 	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(app.Close)
@@ -54,11 +55,11 @@ func sidecar(t *testing.T, base model.Snapshot, store ratelimit.Store) *limited 
 // apply puts one policy with these limits in force, anew: nothing is counted yet.
 func (l *limited) apply(limits ...*model.QuotaLimit) {
 	l.t.Helper()
-	known := map[string]ratelimit.Limit{}
+	known := map[string]quota.Limit{}
 	q := &model.QuotaPolicy{Name: "q", Namespace: "default", ResponseHeaders: true, FailOpen: l.failOpen, Limits: limits}
 	for _, one := range limits {
 		if one.Global {
-			known[q.LimitKey(one)] = ratelimit.Limit{Requests: one.Rate.Requests, Unit: one.Rate.Unit, Algorithm: ratelimit.GCRA}
+			known[q.LimitKey(one)] = quota.Limit{Requests: one.Rate.Requests, Unit: one.Rate.Unit, Algorithm: quota.GCRA}
 		}
 	}
 	require.NoError(l.t, l.server.Limits(l.t.Context(), nil))
@@ -114,7 +115,7 @@ func TestEnvoy(t *testing.T) {
 	}
 	l := sidecar(t, model.Snapshot{Mesh: model.ExactMesh()}.WithRequestAuthentication(&model.RequestAuthentication{
 		Name: "users", Namespace: "default", Rules: []*model.JWTRule{{Issuer: "https://issuer.example", JWKS: keys, Forward: true}},
-	}), ratelimit.NewMemory(nil, 0))
+	}), quota.NewMemory(nil, 0))
 	two := func(global bool) *model.QuotaLimit {
 		return &model.QuotaLimit{Name: "two", Global: global, Rate: model.Quota{Requests: 2, Unit: 24 * time.Hour}}
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/squallmesh/squall/mesh/policy/quota"
 )
 
 //go:embed redis.lua
@@ -81,7 +83,7 @@ func (r *Redis) Ping(ctx context.Context) error { return r.client.Ping(ctx).Err(
 func (r *Redis) Close() error { return r.client.Close() }
 
 // Take is Store's.
-func (r *Redis) Take(ctx context.Context, hits []Hit) ([]Decision, error) {
+func (r *Redis) Take(ctx context.Context, hits []quota.Hit) ([]quota.Decision, error) {
 	if len(hits) == 0 {
 		return nil, nil
 	}
@@ -91,9 +93,9 @@ func (r *Redis) Take(ctx context.Context, hits []Hit) ([]Decision, error) {
 	for i, h := range hits {
 		keys[i] = keyPrefix + h.Key
 		most, step, room := h.Limit.Requests, h.Limit.Unit, time.Duration(0)
-		if h.Limit.Algorithm == GCRA {
-			most = h.Limit.burst()
-			step, room = h.Limit.interval()*time.Duration(min(h.N, most+1)), h.Limit.interval()*time.Duration(most)
+		if h.Limit.Algorithm == quota.GCRA {
+			most = h.Limit.Capacity()
+			step, room = h.Limit.Interval()*time.Duration(min(h.N, most+1)), h.Limit.Interval()*time.Duration(most)
 		}
 		args = append(args, string(h.Limit.Algorithm), h.N, most, seconds(step), nanos(step), seconds(room), nanos(room))
 	}
@@ -104,13 +106,13 @@ func (r *Redis) Take(ctx context.Context, hits []Hit) ([]Decision, error) {
 	if len(before) != len(hits) {
 		return nil, fmt.Errorf("redis: %d states of %d keys", len(before), len(hits))
 	}
-	out := make([]Decision, len(hits))
+	out := make([]quota.Decision, len(hits))
 	for i, h := range hits {
 		s, err := parseState(before[i])
 		if err != nil {
 			return nil, err
 		}
-		_, out[i] = h.Limit.take(s, now, h.N)
+		_, out[i] = h.Limit.Take(s, now, h.N)
 	}
 	return out, nil
 }
@@ -119,9 +121,9 @@ func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 func nanos(d time.Duration) int64   { return int64(d % time.Second) }
 
 // parseState reads what the script writes.
-func parseState(text string) (state, error) {
+func parseState(text string) (quota.State, error) {
 	if text == "" {
-		return state{}, nil
+		return quota.State{}, nil
 	}
 	fields := strings.Fields(text)
 	var n [3]int64
@@ -133,10 +135,10 @@ func parseState(text string) (state, error) {
 			n[i], err = strconv.ParseInt(fields[i], 10, 64)
 		}
 		if err != nil {
-			return state{}, fmt.Errorf("redis: %q is no state of a limit", text)
+			return quota.State{}, fmt.Errorf("redis: %q is no state of a limit", text)
 		}
 	}
-	return state{until: time.Unix(n[0], n[1]), used: uint32(n[2])}, nil
+	return quota.State{Until: time.Unix(n[0], n[1]), Used: uint32(n[2])}, nil
 }
 
 // withoutAddress says what is wrong with a connection in the words that are of use to a proxy's log.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/squallmesh/squall/mesh/model"
+	"github.com/squallmesh/squall/mesh/policy/quota"
 	"github.com/squallmesh/squall/mesh/policy/ratelimit"
 	"github.com/squallmesh/squall/mesh/proc"
 )
@@ -78,11 +79,11 @@ func (r *realRedis) store(now func() time.Time) *ratelimit.Redis {
 
 // turns asks one store after the other.
 type turns struct {
-	stores []ratelimit.Store
+	stores []quota.Store
 	asked  atomic.Int64
 }
 
-func (s *turns) Take(ctx context.Context, hits []ratelimit.Hit) ([]ratelimit.Decision, error) {
+func (s *turns) Take(ctx context.Context, hits []quota.Hit) ([]quota.Decision, error) {
 	return s.stores[int(s.asked.Add(1))%len(s.stores)].Take(ctx, hits)
 }
 
@@ -95,8 +96,8 @@ func TestRedisIsShared(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	now := func() time.Time { return time.Unix(1_700_000_000, 999_999_999) }
-	for _, algorithm := range []ratelimit.Algorithm{ratelimit.FixedWindow, ratelimit.GCRA} {
-		exact(t, &turns{stores: []ratelimit.Store{r.store(now), r.store(now)}}, algorithm)
+	for _, algorithm := range []quota.Algorithm{quota.FixedWindow, quota.GCRA} {
+		exact(t, &turns{stores: []quota.Store{r.store(now), r.store(now)}}, algorithm)
 	}
 }
 
@@ -106,17 +107,17 @@ func TestStoresDecideAlike(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	at := &clock{time.Unix(1_700_000_000, 123_456_789)}
-	redis, memory := r.store(at.now), ratelimit.NewMemory(at.now, 0)
+	redis, memory := r.store(at.now), quota.NewMemory(at.now, 0)
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // of a test
 	pick := func(list ...time.Duration) time.Duration { return list[random.IntN(len(list))] }
-	limits := map[string]ratelimit.Limit{}
+	limits := map[string]quota.Limit{}
 	for _, name := range []string{"a", "b*", "c=[1]", `d\`} {
-		limit := ratelimit.Limit{
-			Requests: 1 + random.Uint32N(7), Unit: pick(time.Second, time.Minute, time.Hour, 24*time.Hour), Algorithm: ratelimit.FixedWindow,
+		limit := quota.Limit{
+			Requests: 1 + random.Uint32N(7), Unit: pick(time.Second, time.Minute, time.Hour, 24*time.Hour), Algorithm: quota.FixedWindow,
 		}
 		if random.IntN(2) == 0 {
-			limit.Algorithm, limit.Burst = ratelimit.GCRA, random.Uint32N(9)
+			limit.Algorithm, limit.Burst = quota.GCRA, random.Uint32N(9)
 		}
 		limits[name] = limit
 	}
@@ -130,10 +131,10 @@ func TestStoresDecideAlike(t *testing.T) {
 			require.NoError(t, redis.Forget(t.Context(), name))
 			require.NoError(t, memory.Forget(t.Context(), name))
 		}
-		var hits []ratelimit.Hit
+		var hits []quota.Hit
 		for range 1 + random.IntN(2) {
 			name := names[random.IntN(len(names))]
-			hits = append(hits, ratelimit.Hit{Key: fmt.Sprint(name, random.IntN(2)), Limit: limits[name], N: random.Uint32N(4)})
+			hits = append(hits, quota.Hit{Key: fmt.Sprint(name, random.IntN(2)), Limit: limits[name], N: random.Uint32N(4)})
 		}
 		want, err := memory.Take(t.Context(), hits)
 		require.NoError(t, err)

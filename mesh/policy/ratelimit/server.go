@@ -3,9 +3,6 @@ package ratelimit
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
-	"strings"
 	"sync/atomic"
 
 	commonv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
@@ -14,10 +11,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
-)
 
-// NameKey is the key of a descriptor's first entry, whose value names the limit. The other entries are what it counts by.
-const NameKey = "limit"
+	"github.com/squallmesh/squall/mesh/policy/quota"
+)
 
 // longest is how much a descriptor may say, in bytes, so that nobody fills the memory with long keys.
 const longest = 8 << 10
@@ -26,14 +22,14 @@ const longest = 8 << 10
 type Server struct {
 	ratelimitv3.UnimplementedRateLimitServiceServer
 
-	store  Store
-	limits atomic.Pointer[map[string]Limit]
+	store  quota.Store
+	limits atomic.Pointer[map[string]quota.Limit]
 }
 
 // NewServer gives a server that knows no limit yet.
-func NewServer(s Store) *Server {
+func NewServer(s quota.Store) *Server {
 	out := &Server{store: s}
-	out.limits.Store(&map[string]Limit{})
+	out.limits.Store(&map[string]quota.Limit{})
 	return out
 }
 
@@ -42,25 +38,15 @@ func (s *Server) Register(g grpc.ServiceRegistrar) { ratelimitv3.RegisterRateLim
 
 // Limits are what the server knows from now on, by name. The map must not change afterwards. Counts of limits that are gone are forgotten, and
 // those of a limit that counts in another way now; a limit of which only the number is another goes on.
-func (s *Server) Limits(ctx context.Context, m map[string]Limit) error {
-	before := *s.limits.Swap(&m)
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(before)) {
-		if now, stays := m[name]; !stays || now.Algorithm != before[name].Algorithm || now.Unit != before[name].Unit {
-			errs = append(errs, s.store.Forget(ctx, beginning(name)))
-		}
-	}
-	return errors.Join(errs...)
+func (s *Server) Limits(ctx context.Context, m map[string]quota.Limit) error {
+	return quota.ForgetChanged(ctx, s.store, *s.limits.Swap(&m), m)
 }
-
-// beginning is that of all keys of a limit.
-func beginning(name string) string { return quoted(NameKey) + "=" + quoted(name) + "," }
 
 // ShouldRateLimit is the service. A limit that the server does not know (it has just started) is an error and no answer, so that the proxy does as
 // its policy says for a server that fails.
 func (s *Server) ShouldRateLimit(ctx context.Context, req *ratelimitv3.RateLimitRequest) (*ratelimitv3.RateLimitResponse, error) {
 	limits := *s.limits.Load()
-	hits := make([]Hit, len(req.GetDescriptors()))
+	hits := make([]quota.Hit, len(req.GetDescriptors()))
 	for i, d := range req.GetDescriptors() {
 		name, key, err := keyOf(d)
 		if err != nil {
@@ -70,11 +56,11 @@ func (s *Server) ShouldRateLimit(ctx context.Context, req *ratelimitv3.RateLimit
 		if !known {
 			return nil, status.Errorf(codes.NotFound, "no limit is named %q", name)
 		}
-		hits[i] = Hit{Key: key, Limit: limit, N: addend(req, d)}
+		hits[i] = quota.Hit{Key: key, Limit: limit, N: addend(req, d)}
 	}
 	decisions, err := s.store.Take(ctx, hits)
 	switch {
-	case errors.Is(err, ErrFull):
+	case errors.Is(err, quota.ErrFull):
 		return nil, status.Error(codes.ResourceExhausted, err.Error())
 	case err != nil:
 		return nil, status.Error(codes.Unavailable, err.Error())
@@ -96,26 +82,18 @@ func (s *Server) ShouldRateLimit(ctx context.Context, req *ratelimitv3.RateLimit
 // keyOf takes a descriptor apart: the limit's name, and a key that no other descriptor has.
 func keyOf(d *commonv3.RateLimitDescriptor) (name, key string, err error) {
 	entries := d.GetEntries()
-	if len(entries) == 0 || entries[0].GetKey() != NameKey {
-		return "", "", status.Errorf(codes.InvalidArgument, "a descriptor begins with the entry %q", NameKey)
+	if len(entries) == 0 || entries[0].GetKey() != quota.NameKey {
+		return "", "", status.Errorf(codes.InvalidArgument, "a descriptor begins with the entry %q", quota.NameKey)
 	}
-	var b strings.Builder
-	for _, e := range entries {
-		b.WriteString(quoted(e.GetKey()))
-		b.WriteByte('=')
-		b.WriteString(quoted(e.GetValue()))
-		b.WriteByte(',')
+	parts := make([]quota.Entry, len(entries))
+	for i, e := range entries {
+		parts[i] = quota.Entry{Key: e.GetKey(), Value: e.GetValue()}
 	}
-	if b.Len() > longest {
-		return "", "", status.Errorf(codes.InvalidArgument, "a descriptor of %d bytes is longer than %d", b.Len(), longest)
+	if key = quota.Key(parts...); len(key) > longest {
+		return "", "", status.Errorf(codes.InvalidArgument, "a descriptor of %d bytes is longer than %d", len(key), longest)
 	}
-	return entries[0].GetValue(), b.String(), nil
+	return entries[0].GetValue(), key, nil
 }
-
-// quoted keeps values from looking like the next entry.
-func quoted(s string) string { return quoting.Replace(s) }
-
-var quoting = strings.NewReplacer(`\`, `\\`, `=`, `\=`, `,`, `\,`)
 
 func addend(req *ratelimitv3.RateLimitRequest, d *commonv3.RateLimitDescriptor) uint32 {
 	if a := d.GetHitsAddend(); a != nil {
@@ -129,6 +107,6 @@ var units = map[int64]ratelimitv3.RateLimitResponse_RateLimit_Unit{
 	3600: ratelimitv3.RateLimitResponse_RateLimit_HOUR, 86400: ratelimitv3.RateLimitResponse_RateLimit_DAY,
 }
 
-func shown(l Limit) *ratelimitv3.RateLimitResponse_RateLimit {
+func shown(l quota.Limit) *ratelimitv3.RateLimitResponse_RateLimit {
 	return &ratelimitv3.RateLimitResponse_RateLimit{RequestsPerUnit: l.Requests, Unit: units[int64(l.Unit.Seconds())]}
 }

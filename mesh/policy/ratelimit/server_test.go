@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/squallmesh/squall/mesh/policy/quota"
 	"github.com/squallmesh/squall/mesh/policy/ratelimit"
 )
 
@@ -31,12 +32,12 @@ func ask(t *testing.T, s *ratelimit.Server, d ...*commonv3.RateLimitDescriptor) 
 
 func TestServer(t *testing.T) {
 	t.Parallel()
-	s := ratelimit.NewServer(ratelimit.NewMemory(nil, 0))
+	s := ratelimit.NewServer(quota.NewMemory(nil, 0))
 	mine := descriptor("limit", "default/q/users", "user", "alice")
 	_, code := ask(t, s, mine)
 	assert.Equal(t, codes.NotFound, code, "a server that has just started answers nothing: the policy says what that means")
 
-	users := map[string]ratelimit.Limit{"default/q/users": {Requests: 1, Unit: time.Hour, Algorithm: ratelimit.FixedWindow}}
+	users := map[string]quota.Limit{"default/q/users": {Requests: 1, Unit: time.Hour, Algorithm: quota.FixedWindow}}
 	require.NoError(t, s.Limits(t.Context(), users))
 	resp, code := ask(t, s, mine)
 	require.Equal(t, codes.OK, code)
@@ -48,7 +49,7 @@ func TestServer(t *testing.T) {
 	resp, _ = ask(t, s, descriptor("limit", "default/q/users", "user", "bob"))
 	assert.Equal(t, ratelimitv3.RateLimitResponse_OK, resp.GetOverallCode(), "each user has a count of his own")
 
-	other := map[string]ratelimit.Limit{"default/q/users": {Requests: 1, Unit: time.Minute, Algorithm: ratelimit.GCRA}}
+	other := map[string]quota.Limit{"default/q/users": {Requests: 1, Unit: time.Minute, Algorithm: quota.GCRA}}
 	require.NoError(t, s.Limits(t.Context(), other))
 	resp, _ = ask(t, s, mine)
 	assert.Equal(t, ratelimitv3.RateLimitResponse_OK, resp.GetOverallCode(), "a limit that counts in another way begins anew")
@@ -61,8 +62,8 @@ func TestServer(t *testing.T) {
 // What a caller sends as one value is never taken for another's, nor for two.
 func TestForgedValues(t *testing.T) {
 	t.Parallel()
-	s := ratelimit.NewServer(ratelimit.NewMemory(nil, 0))
-	require.NoError(t, s.Limits(t.Context(), map[string]ratelimit.Limit{"n": {Requests: 1, Unit: time.Hour, Algorithm: ratelimit.FixedWindow}}))
+	s := ratelimit.NewServer(quota.NewMemory(nil, 0))
+	require.NoError(t, s.Limits(t.Context(), map[string]quota.Limit{"n": {Requests: 1, Unit: time.Hour, Algorithm: quota.FixedWindow}}))
 	for _, d := range []*commonv3.RateLimitDescriptor{
 		descriptor("limit", "n", "user", "alice", "plan", "free"),
 		descriptor("limit", "n", "user", `alice,plan=free`),
@@ -77,8 +78,8 @@ func TestForgedValues(t *testing.T) {
 
 func TestBadDescriptors(t *testing.T) {
 	t.Parallel()
-	s := ratelimit.NewServer(ratelimit.NewMemory(nil, 0))
-	require.NoError(t, s.Limits(t.Context(), map[string]ratelimit.Limit{"n": {Requests: 1, Unit: time.Hour}}))
+	s := ratelimit.NewServer(quota.NewMemory(nil, 0))
+	require.NoError(t, s.Limits(t.Context(), map[string]quota.Limit{"n": {Requests: 1, Unit: time.Hour}}))
 	for _, d := range []*commonv3.RateLimitDescriptor{
 		descriptor(), descriptor("user", "alice"), descriptor("limit", "n", "user", strings.Repeat("x", 10_000)),
 	} {

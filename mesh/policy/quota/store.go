@@ -1,4 +1,4 @@
-package ratelimit
+package quota
 
 import (
 	"context"
@@ -33,7 +33,7 @@ type Memory struct {
 	most int
 
 	mu     sync.Mutex
-	states map[string]state
+	states map[string]State
 	// sweepAt is at how many keys those that no longer matter are forgotten.
 	sweepAt int
 }
@@ -52,7 +52,7 @@ func NewMemory(now func() time.Time, most int) *Memory {
 	if most == 0 {
 		most = MostKeys
 	}
-	return &Memory{now: now, most: most, states: map[string]state{}, sweepAt: min(firstSweep, most)}
+	return &Memory{now: now, most: most, states: map[string]State{}, sweepAt: min(firstSweep, most)}
 }
 
 // Take is Store's.
@@ -63,11 +63,11 @@ func (m *Memory) Take(_ context.Context, hits []Hit) ([]Decision, error) {
 	if err := m.room(now, hits); err != nil {
 		return nil, err
 	}
-	next := make([]state, len(hits))
+	next := make([]State, len(hits))
 	out := make([]Decision, len(hits))
 	allowed := true
 	for i, h := range hits {
-		next[i], out[i] = h.Limit.take(m.states[h.Key], now, h.N)
+		next[i], out[i] = h.Limit.Take(m.states[h.Key], now, h.N)
 		allowed = allowed && out[i].Allowed
 	}
 	if !allowed {
@@ -83,7 +83,7 @@ func (m *Memory) Take(_ context.Context, hits []Hit) ([]Decision, error) {
 func (m *Memory) Forget(_ context.Context, prefix string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	maps.DeleteFunc(m.states, func(key string, _ state) bool { return strings.HasPrefix(key, prefix) })
+	maps.DeleteFunc(m.states, func(key string, _ State) bool { return strings.HasPrefix(key, prefix) })
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (m *Memory) room(now time.Time, hits []Hit) error {
 		return nil
 	}
 	for key, s := range m.states {
-		if !now.Before(s.until) {
+		if !now.Before(s.Until) {
 			delete(m.states, key)
 		}
 	}

@@ -1,4 +1,4 @@
-package ratelimit
+package quota
 
 import "time"
 
@@ -23,25 +23,26 @@ type Limit struct {
 	Algorithm Algorithm
 }
 
-// interval is the time between two requests, rounded up, so that never more than Requests pass in a Unit.
-func (l Limit) interval() time.Duration {
+// Interval is the time between two requests, rounded up, so that never more than Requests pass in a Unit.
+func (l Limit) Interval() time.Duration {
 	n := time.Duration(max(l.Requests, 1))
 	return (l.Unit + n - 1) / n
 }
 
-func (l Limit) burst() uint32 {
+// Capacity is how many requests pass at once after a pause.
+func (l Limit) Capacity() uint32 {
 	if l.Burst == 0 {
 		return l.Requests
 	}
 	return l.Burst
 }
 
-// state is what a limit remembers of one key. Its zero value is that of a key that was never seen.
-type state struct {
-	// until is the end of the window (FixedWindow), or the theoretical arrival time of the next request (GCRA).
-	until time.Time
-	// used is the number of requests in the window.
-	used uint32
+// State is what a limit remembers of one key. Its zero value is that of a key that was never seen.
+type State struct {
+	// Until is the end of the window (FixedWindow), or the theoretical arrival time of the next request (GCRA).
+	Until time.Time
+	// Used is the number of requests in the window.
+	Used uint32
 }
 
 // Decision is what a limit says to a request.
@@ -53,36 +54,36 @@ type Decision struct {
 	Reset time.Duration
 }
 
-// take decides on n requests at a time, and gives the state after them. A refused request uses nothing.
-func (l Limit) take(s state, now time.Time, n uint32) (state, Decision) {
+// Take decides on n requests at a time, and gives the state after them. A refused request uses nothing.
+func (l Limit) Take(s State, now time.Time, n uint32) (State, Decision) {
 	if l.Algorithm == GCRA {
 		return l.takeCell(s, now, n)
 	}
-	if !now.Before(s.until) {
-		s = state{until: now.Add(l.Unit)}
+	if !now.Before(s.Until) {
+		s = State{Until: now.Add(l.Unit)}
 	}
-	if uint64(s.used)+uint64(n) > uint64(l.Requests) {
-		return s, Decision{Remaining: l.Requests - min(s.used, l.Requests), Reset: s.until.Sub(now)}
+	if uint64(s.Used)+uint64(n) > uint64(l.Requests) {
+		return s, Decision{Remaining: l.Requests - min(s.Used, l.Requests), Reset: s.Until.Sub(now)}
 	}
-	s.used += n
-	return s, Decision{Allowed: true, Remaining: l.Requests - s.used, Reset: s.until.Sub(now)}
+	s.Used += n
+	return s, Decision{Allowed: true, Remaining: l.Requests - s.Used, Reset: s.Until.Sub(now)}
 }
 
 // takeCell is GCRA in its form with a virtual schedule: a request may come up to Burst-1 intervals before its theoretical arrival time.
-func (l Limit) takeCell(s state, now time.Time, n uint32) (state, Decision) {
-	interval := l.interval()
-	room := interval * time.Duration(l.burst())
-	arrival := s.until
+func (l Limit) takeCell(s State, now time.Time, n uint32) (State, Decision) {
+	interval := l.Interval()
+	room := interval * time.Duration(l.Capacity())
+	arrival := s.Until
 	if arrival.Before(now) {
 		arrival = now
 	}
 	left := func(arrival time.Time) uint32 { return uint32(max(0, (room-arrival.Sub(now))/interval)) }
-	if n > l.burst() { // never, however long it waits
+	if n > l.Capacity() { // never, however long it waits
 		return s, Decision{Remaining: left(arrival), Reset: l.Unit}
 	}
 	next := arrival.Add(interval * time.Duration(n))
 	if early := next.Sub(now) - room; early > 0 {
 		return s, Decision{Remaining: left(arrival), Reset: early}
 	}
-	return state{until: next}, Decision{Allowed: true, Remaining: left(next), Reset: next.Sub(now)}
+	return State{Until: next}, Decision{Allowed: true, Remaining: left(next), Reset: next.Sub(now)}
 }
