@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"errors"
 	"reflect"
 	"slices"
@@ -155,7 +154,7 @@ func (p *proxy) takeGlobal(s *stream) (allowed bool, err error) {
 	case m.counting == nil:
 		return false, errNobodyCounts
 	}
-	decisions, err := m.counting.Take(context.Background(), hits)
+	decisions, err := m.counting.Count(hits)
 	return err == nil && !slices.ContainsFunc(decisions, func(d quota.Decision) bool { return !d.Allowed }), err
 }
 
@@ -171,8 +170,11 @@ func (m *Mesh) CountQuotas(on bool) {
 func (m *Mesh) knowLimits() {
 	before := m.limits
 	m.limits = quota.Limits(m.snap)
-	if m.counting != nil {
-		_ = quota.ForgetChanged(context.Background(), m.counting, before, m.limits) // memory does not fail
+	if m.counting == nil {
+		return
+	}
+	for _, beginning := range quota.Changed(before, m.limits) {
+		m.counting.Drop(beginning)
 	}
 }
 

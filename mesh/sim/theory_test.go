@@ -60,12 +60,16 @@ type bench struct {
 // newBench takes time for nothing but the apps' work.
 func newBench(t *testing.T, seed uint64, rules string, apps ...sim.App) *bench {
 	t.Helper()
+	return newBenchOf(t, sim.NoTimes(), seed, rules, apps...)
+}
+
+func newBenchOf(t *testing.T, times sim.Times, seed uint64, rules string, apps ...sim.App) *bench {
+	t.Helper()
 	docs, problems := config.Parse(config.File{Name: "rules.yaml", Data: []byte(frontDoor + rules)})
 	require.NoError(t, problems.Err())
 	set := config.Set{}.With(docs...)
 	services := config.Services(set, "")
-	none := sim.NoTimes()
-	b := &bench{Mesh: sim.New(sim.Options{Seed: seed, Times: &none}), gateway: "router~door.istio-system"}
+	b := &bench{Mesh: sim.New(sim.Options{Seed: seed, Times: &times}), gateway: "router~door.istio-system"}
 	proxies := []*model.Proxy{{ID: b.gateway, Kind: model.Router, Workload: &model.Workload{
 		Name: "door", Namespace: "istio-system", Labels: map[string]string{"istio": "ingressgateway"}, Address: "127.16.0.1",
 	}}}
@@ -191,6 +195,80 @@ func TestQueue(t *testing.T) {
 			require.InDelta(t, want, mean, half, "half width %g", half)
 			require.Less(t, half, .15*want, "the interval says nothing")
 		})
+	}
+}
+
+// meanTime is the mean time in the mesh, in units of service, without the start from an empty one.
+func meanTime(b *bench) float64 {
+	first := len(b.results) / 10
+	sum := time.Duration(0)
+	for _, v := range b.results[first:] {
+		sum += v.End - v.Due
+	}
+	return float64(sum) / float64(len(b.results)-first) / float64(service)
+}
+
+// TestProcessors compares the mean time of apps that compute as many requests at a time as come, on a machine with two processors, with
+// processor sharing: it has the mean of M/M/2. Where half of the time at work nobody computes (a demand of 0.5), only the other half is shared.
+func TestProcessors(t *testing.T) {
+	for _, c := range []struct{ load, demand float64 }{{.3, 1}, {.7, 1}, {.7, .5}} {
+		t.Run(fmt.Sprintf("%g of a demand of %g", c.load, c.demand), func(t *testing.T) {
+			a := 2 * c.load
+			erlang := erlangB(2, a)
+			erlang /= 1 - c.load*(1-erlang)
+			want := c.demand*(1+erlang/(2-a)) + 1 - c.demand
+			times := sim.NoTimes()
+			times.Processors, times.Demand = 2, c.demand
+			mean, half := replicate(func(seed uint64) float64 {
+				b := newBenchOf(t, times, seed, straight, worker(t, 0), worker(t, 0))
+				b.poisson(t, seed, time.Duration(float64(service)*c.demand/a), 15_000)
+				return meanTime(b)
+			})
+			require.InDelta(t, want, mean, half, "half width %g", half)
+			require.Less(t, half, .1*want, "the interval says nothing")
+		})
+	}
+}
+
+// What is done beside a request takes processors, too: with a demand of 2 a machine of one processor is as busy as at twice the rate.
+func TestWorkBesideRequestsKeepsProcessorsBusy(t *testing.T) {
+	at := func(demand, rate float64) float64 {
+		times := sim.NoTimes()
+		times.Processors, times.Demand = 1, demand
+		b := newBenchOf(t, times, 1, straight, worker(t, 0))
+		b.poisson(t, 1, time.Duration(float64(service)/rate), 20_000)
+		return meanTime(b)
+	}
+	require.Greater(t, at(2, .4), 1.5*at(1, .4))
+	require.Greater(t, at(1, .8), 1.5*at(1, .4))
+}
+
+// TestTokenBucket: a bucket of one token that takes 1/r to fill lets one request pass and none of those that come in the time until it is full
+// again, so of Poisson arrivals at a rate of a·r the share a/(1 + a) is refused.
+func TestTokenBucket(t *testing.T) {
+	const policy = `
+---
+apiVersion: squall.dev/v1alpha1
+kind: QuotaPolicy
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  limits: [{name: all, local: {requests: 1000, unit: SECOND, burst: 1}}]
+`
+	for _, a := range []float64{.5, 1, 2} {
+		mean, half := replicate(func(seed uint64) float64 {
+			b := newBench(t, seed, straight+policy, sim.App{Program: ok{200}})
+			b.poisson(t, seed, time.Duration(float64(time.Millisecond)/a), 8_000)
+			refused := 0
+			for _, v := range b.results {
+				if b.status(v) == 429 {
+					refused++
+				}
+			}
+			return float64(refused) / float64(len(b.results))
+		})
+		require.InDelta(t, a/(1+a), mean, half, "load %g, half width %g", a, half)
+		require.Less(t, half, .02)
 	}
 }
 

@@ -46,7 +46,7 @@ type samples struct {
 	reading  []time.Duration // of a proxy after the first byte of an answer
 	work     map[string][]time.Duration
 	graph    *graph
-	// machine is what the machine computed in all runs, waited how long their requests took beside what they slept: all of them, also those
+	// machine is what all runs computed, waited how long their requests took beside what they slept: all of them, also those
 	// that are not read.
 	machine record.Machine
 	waited  time.Duration
@@ -222,7 +222,7 @@ func (s *samples) fit(name string) (*Result, error) {
 	}
 	times := &topology.Times{Client: written(client / 2), Network: written(network), Local: written(0), Proxy: written(proxy), Lag: text(lagFit), Hop: text(hopFit)}
 	if s.machine.Processors > 0 && s.waited > 0 {
-		times.Processors, times.Demand = s.machine.Processors, math.Round(100*float64(s.machine.Busy)/float64(s.waited))/100
+		times.Processors, times.Demand = s.machine.Processors, math.Round(100*float64(s.machine.Used)/float64(s.waited))/100
 	}
 	doc := topology.Document{APIVersion: topology.Version, Kind: topology.Kind, Metadata: topology.Metadata{Name: name}}
 	doc.Spec.Times, doc.Spec.Workloads = times, map[string]topology.Workload{}

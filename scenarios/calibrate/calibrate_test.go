@@ -100,6 +100,50 @@ func TestDisturbedRequestsDoNotCount(t *testing.T) {
 	require.Equal(t, 1.0, hop.Below(100*time.Millisecond))
 }
 
+// A backend that sleeps is no fault: what it sleeps is known, and is none of its work. What the machine computed is held against the time that
+// requests took besides.
+func TestWhatIsSleptIsNoWork(t *testing.T) {
+	f, problems := spec.Parse(config.File{Name: "scenario.yaml", Data: []byte(`apiVersion: squall.dev/v1alpha1
+kind: Scenario
+metadata: {name: slept}
+spec:
+  title: Answers after a while
+  app: backend
+  config:
+    - {apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: b}, spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]}}
+    - {apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: b}, spec: {hosts: ["*"], gateways: [b], http: [{route: [{destination: {host: backend, port: {number: 8080}}}]}]}}
+  load: [{name: l, rate: 100/s, duration: 10s, pacing: poisson, request: {path: /}}]
+  timeline:
+    - {at: 0s, script: {outcomes: [{delay: 40ms}]}}
+    - {at: 5s, script: {workload: backend-v1, outcomes: [{delay: 90ms}]}}
+  checks: [{load: l, success: "> 0%"}]
+`)}, nil, ".", "")
+	require.NoError(t, problems.Err())
+	app, problems := config.ParseApp(bookinfo.Files, "backend.app.yaml")
+	require.NoError(t, problems.Err())
+	times := sim.DefaultTimes()
+	times.Local = 0
+	work, err := dist.Gamma(2*time.Millisecond, .3)
+	require.NoError(t, err)
+	run, err := virtual.Run(t.Context(), virtual.Options{App: app, Seed: 3, Dir: t.TempDir(), Times: &times, Work: map[string]dist.Distribution{
+		"backend-v1": work, "backend-v2": work, "backend-v3": work,
+	}}, f)
+	require.NoError(t, err)
+	run.Machine = record.Machine{Processors: 4, Used: 3 * time.Second, Over: 10 * time.Second}
+	result, err := calibrate.Runs("x", []*record.Run{run})
+	require.NoError(t, err)
+	require.Greater(t, result.Requests, 900)
+	for _, owner := range []string{"backend-v1", "backend-v2", "backend-v3"} {
+		fitted := result.Document.Spec.Workloads[owner]
+		d, err := fitted.Work.Distribution()
+		require.NoError(t, err)
+		require.InEpsilon(t, 2*time.Millisecond, d.Mean(), .1, owner)
+	}
+	require.Equal(t, 4, result.Document.Spec.Times.Processors)
+	// Some thousand requests that take some 3 ms besides, of which 3 s were computed: about one.
+	require.InDelta(t, 1, result.Document.Spec.Times.Demand, .3)
+}
+
 func TestWhatCannotBeCalibratedIsRefused(t *testing.T) {
 	times, work := known(t)
 	blind := simulated(t, times, work, "")

@@ -42,11 +42,11 @@ func sleep(r *record.Run, w record.Workload, at time.Duration) time.Duration {
 
 // compute adds what the machine computed in a run, and how long its requests waited for that.
 func (s *samples) compute(r *record.Run) {
-	if r.Machine.Processors == 0 || r.Machine.Over == 0 {
+	if r.Machine.Processors == 0 || r.Machine.Used == 0 {
 		return
 	}
 	s.machine.Processors = r.Machine.Processors
-	s.machine.Busy += r.Machine.Busy
+	s.machine.Used += r.Machine.Used
 	s.machine.Over += r.Machine.Over
 	for i := range r.Results {
 		if res := &r.Results[i]; !res.Scheduled.Before(r.Start) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -19,13 +20,13 @@ const strainEvery = 100 * time.Millisecond
 
 const thisProgram = "squall itself"
 
-// usage adds up how busy the machine is between t = 0 and the end of the load.
+// usage adds up what this process and its descendants compute between t = 0 and the end of the load.
 type usage struct {
 	record.Machine
 	end   time.Duration
 	begun bool
-	from  time.Duration // of begin, and busy then
-	busy  time.Duration
+	from  time.Duration // of begin, and what had been used by then
+	used  time.Duration
 }
 
 // look is called now and then, with the time since t = 0.
@@ -33,12 +34,12 @@ func (u *usage) look(now time.Duration) {
 	if now < 0 || now > u.end {
 		return
 	}
-	busy, processors := proc.Busy()
+	used := proc.Used(os.Getpid())
 	if !u.begun {
-		u.begun, u.from, u.busy = true, now, busy
+		u.begun, u.from, u.used = true, now, used
 	}
-	if processors > 0 {
-		u.Machine = record.Machine{Processors: processors, Busy: busy - u.busy, Over: now - u.from}
+	if used > 0 {
+		u.Machine = record.Machine{Processors: runtime.NumCPU(), Used: used - u.used, Over: now - u.from}
 	}
 }
 
@@ -66,7 +67,9 @@ func (r *runner) watchStrain(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		usage.look(r.since())
+		if lab != nil { // whose processes are here
+			usage.look(r.since())
+		}
 		worst := record.Strain{From: from, To: r.since()}
 		now := map[string]time.Duration{}
 		look := func(who, thread string, waited time.Duration) {

@@ -56,8 +56,7 @@ type Run struct {
 	Ejections []Ejection `json:"ejections,omitempty"`
 	// Strains are when processes had to wait for a processor, as far as the platform tells.
 	Strains []Strain `json:"strains,omitempty"`
-	// Machine is what all processes of the machine together computed, these and any others, between t = 0 and the end of the load. Zero where
-	// the platform does not tell.
+	// Machine is what all processes of the run together computed between t = 0 and the end of the load. Zero where the platform does not tell.
 	Machine Machine `json:"machine,omitzero"`
 
 	Verdict Verdict  `json:"verdict"`
@@ -99,12 +98,12 @@ type Event struct {
 	Missing  string `json:"missing,omitempty"`
 }
 
-// Machine is how busy a machine was.
+// Machine is how busy a run kept its machine.
 type Machine struct {
 	// Processors that it has.
 	Processors int `json:"processors"`
-	// Busy is for how long they computed, all together, Over how long that was looked at.
-	Busy time.Duration `json:"busy"`
+	// Used is for how long they computed for the run, all together, Over how long that was looked at.
+	Used time.Duration `json:"used"`
 	Over time.Duration `json:"over"`
 }
 

@@ -1,8 +1,6 @@
 package quota
 
 import (
-	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -30,16 +28,15 @@ func Limits(snaps ...model.Snapshot) map[string]Limit {
 	return out
 }
 
-// ForgetChanged drops the counts of limits that are gone, and of those that count in another way now; one of which only the number is another
-// goes on.
-func ForgetChanged(ctx context.Context, s Store, before, now map[string]Limit) error {
-	var errs []error
+// Changed gives what the keys of limits begin with whose counts mean nothing any more: of those that are gone, and those that count in another
+// way now. One of which only the number is another goes on.
+func Changed(before, now map[string]Limit) (beginnings []string) {
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		if l, stays := now[name]; !stays || l.Algorithm != before[name].Algorithm || l.Unit != before[name].Unit {
-			errs = append(errs, s.Forget(ctx, Key(Entry{NameKey, name})))
+			beginnings = append(beginnings, Key(Entry{NameKey, name}))
 		}
 	}
-	return errors.Join(errs...)
+	return beginnings
 }
 
 // NameKey is the key of an entry that names the limit: the first one of each Key.

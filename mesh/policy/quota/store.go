@@ -56,7 +56,10 @@ func NewMemory(now func() time.Time, most int) *Memory {
 }
 
 // Take is Store's.
-func (m *Memory) Take(_ context.Context, hits []Hit) ([]Decision, error) {
+func (m *Memory) Take(_ context.Context, hits []Hit) ([]Decision, error) { return m.Count(hits) }
+
+// Count is Take of a store that nobody has to wait for.
+func (m *Memory) Count(hits []Hit) ([]Decision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
@@ -81,10 +84,15 @@ func (m *Memory) Take(_ context.Context, hits []Hit) ([]Decision, error) {
 
 // Forget is Store's.
 func (m *Memory) Forget(_ context.Context, prefix string) error {
+	m.Drop(prefix)
+	return nil
+}
+
+// Drop is Forget of a store that nobody has to wait for.
+func (m *Memory) Drop(prefix string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.states, func(key string, _ State) bool { return strings.HasPrefix(key, prefix) })
-	return nil
 }
 
 // room makes sure that the hits' keys can be counted.

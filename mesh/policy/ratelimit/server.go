@@ -39,7 +39,11 @@ func (s *Server) Register(g grpc.ServiceRegistrar) { ratelimitv3.RegisterRateLim
 // Limits are what the server knows from now on, by name. The map must not change afterwards. Counts of limits that are gone are forgotten, and
 // those of a limit that counts in another way now; a limit of which only the number is another goes on.
 func (s *Server) Limits(ctx context.Context, m map[string]quota.Limit) error {
-	return quota.ForgetChanged(ctx, s.store, *s.limits.Swap(&m), m)
+	var errs []error
+	for _, beginning := range quota.Changed(*s.limits.Swap(&m), m) {
+		errs = append(errs, s.store.Forget(ctx, beginning))
+	}
+	return errors.Join(errs...)
 }
 
 // ShouldRateLimit is the service. A limit that the server does not know (it has just started) is an error and no answer, so that the proxy does as
