@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -46,10 +45,6 @@ type samples struct {
 	reading  []time.Duration // of a proxy after the first byte of an answer
 	work     map[string][]time.Duration
 	graph    *graph
-	// machine is what all runs computed, waited how long their requests took beside what they slept: all of them, also those
-	// that are not read.
-	machine record.Machine
-	waited  time.Duration
 }
 
 // Runs fits the times of runs of the same machine. Only requests count that nothing disturbed: no fault, script or other item of the timeline was
@@ -62,7 +57,6 @@ func Runs(name string, runs []*record.Run) (*Result, error) {
 			return nil, fmt.Errorf("%s: %w", r.Scenario.Metadata.Name, ErrNoSpans)
 		}
 		all.add(r)
-		all.compute(r)
 	}
 	if all.requests < Least {
 		return nil, fmt.Errorf("only %d requests were answered 2xx while nothing of the timeline was active, and %d are needed: record a run of a plain load, without faults and scripts", all.requests, Least)
@@ -221,9 +215,6 @@ func (s *samples) fit(name string) (*Result, error) {
 		return nil, err
 	}
 	times := &topology.Times{Client: written(client / 2), Network: written(network), Local: written(0), Proxy: written(proxy), Lag: text(lagFit), Hop: text(hopFit)}
-	if s.machine.Processors > 0 && s.waited > 0 {
-		times.Processors, times.Demand = s.machine.Processors, math.Round(100*float64(s.machine.Used)/float64(s.waited))/100
-	}
 	doc := topology.Document{APIVersion: topology.Version, Kind: topology.Kind, Metadata: topology.Metadata{Name: name}}
 	doc.Spec.Times, doc.Spec.Workloads = times, map[string]topology.Workload{}
 	for _, owner := range slices.Sorted(maps.Keys(s.work)) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/squallmesh/squall/mesh/telemetry"
 	"github.com/squallmesh/squall/scenarios/record"
 )
 
@@ -38,26 +37,4 @@ func sleep(r *record.Run, w record.Workload, at time.Duration) time.Duration {
 		}
 	}
 	return 0
-}
-
-// compute adds what the machine computed in a run, and how long its requests waited for that.
-func (s *samples) compute(r *record.Run) {
-	if r.Machine.Processors == 0 || r.Machine.Used == 0 {
-		return
-	}
-	s.machine.Processors = r.Machine.Processors
-	s.machine.Used += r.Machine.Used
-	s.machine.Over += r.Machine.Over
-	for i := range r.Results {
-		if res := &r.Results[i]; !res.Scheduled.Before(r.Start) {
-			s.waited += res.End.Sub(res.Sent)
-		}
-	}
-	for i := range r.Spans {
-		span := &r.Spans[i]
-		at := time.UnixMicro(span.Timestamp).Sub(r.Start)
-		if w, ok := r.WorkloadOf(span.Tags["node_id"]); ok && span.Kind == telemetry.Server && at >= 0 {
-			s.waited -= sleep(r, w, at)
-		}
-	}
 }
