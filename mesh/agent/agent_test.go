@@ -89,6 +89,7 @@ func TestItIsNotReadyWithoutAnEnvoy(t *testing.T) {
 
 // A run that is killed leaves nothing broken.
 func TestWhatNobodyRenewsIsMended(t *testing.T) {
+	t.Parallel()
 	c, _ := start(t, agent.Options{})
 	require.NoError(t, c.Run(t.Context(), sleeper()))
 	for _, action := range []string{agent.Kill, agent.Pause} {
@@ -146,6 +147,7 @@ func TestItsEndIsTold(t *testing.T) {
 }
 
 func TestRelaysBreakAndMend(t *testing.T) {
+	t.Parallel()
 	up, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = up.Close() }()

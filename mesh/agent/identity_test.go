@@ -77,6 +77,7 @@ func TestAnEnvoyHasItsIdentityAsLongAsItsWorkload(t *testing.T) {
 
 // A token is not shown to somebody who only has the authority's address.
 func TestAnImpostorGetsNoToken(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "sq") //nolint:usetesting // short paths for sockets
 	require.NoError(t, err)
 	defer func() { require.NoError(t, os.RemoveAll(dir)) }()

@@ -41,7 +41,7 @@ func NewServer(authority *Authority, callers Authenticator, log *slog.Logger) *S
 // Serve answers on the listener, which it closes, until the context ends.
 func (s *Server) Serve(ctx context.Context, l net.Listener, options ...grpc.ServerOption) error {
 	g := grpc.NewServer(append(options,
-		grpc.MaxRecvMsgSize(maxMessage), grpc.ConnectionTimeout(10*time.Second),
+		grpc.MaxRecvMsgSize(maxMessage), grpc.ConnectionTimeout(10*time.Second), grpc.WaitForHandlers(true),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)...)
 	security.RegisterIstioCertificateServiceServer(g, s)

@@ -41,7 +41,9 @@ func TestBootstrap(t *testing.T) {
 		layers = append(layers, l.GetName())
 	}
 	assert.Equal(t, []string{"global config", "lease-0", "lease-1", "admin"}, layers)
-	assert.Equal(t, map[string]any{"tracing.zipkin.flush_interval_ms": 50.0, "overload.x": true},
+	assert.Equal(t, map[string]any{
+		"tracing.zipkin.flush_interval_ms": 50.0, "tracing.opentelemetry.flush_interval_ms": 50.0, "tracing.opentelemetry.min_flush_spans": 1.0, "overload.x": true,
+	},
 		b.GetLayeredRuntime().GetLayers()[0].GetStaticLayer().AsMap())
 	assert.EqualValues(t, 1337, b.GetClusterManager().GetUpstreamBindConfig().GetSocketOptions()[0].GetIntValue())
 }

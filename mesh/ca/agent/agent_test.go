@@ -181,6 +181,7 @@ func TestNobodyGetsASecretOfAnotherName(t *testing.T) {
 }
 
 func TestAnAuthorityThatIsAwayCostsNothingButTheRenewal(t *testing.T) {
+	t.Parallel()
 	w := start(t, time.Hour)
 	first := w.next("")
 	w.stop()
@@ -195,8 +196,10 @@ func TestAnAuthorityThatIsAwayCostsNothingButTheRenewal(t *testing.T) {
 }
 
 func TestAClockThatJumps(t *testing.T) {
+	t.Parallel()
 	for name, jump := range map[string]time.Duration{"forward": 3 * time.Hour, "back": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := start(t, time.Hour)
 			first := w.next("")
 			w.clock.add(jump)
