@@ -233,15 +233,6 @@ func (b *build) authorizationPolicies() {
 		})
 	}
 	b.denials(want)
-	for key, old := range b.snap.AuthorizationPolicies.All() {
-		if want[key] == nil || same(old, want[key]) != old {
-			b.snap = b.snap.WithoutAuthorizationPolicy(key)
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if b.snap.AuthorizationPolicies.At(key) == nil {
-			b.snap = b.snap.WithAuthorizationPolicy(want[key])
-		}
-	}
+	b.snap = settleRules(b.snap, b.snap.AuthorizationPolicies, want, model.Snapshot.WithAuthorizationPolicy, model.Snapshot.WithoutAuthorizationPolicy)
 	b.oneProvider()
 }

@@ -103,6 +103,23 @@ func settle[T any](old model.Map[*T], want map[string]*T) model.Map[*T] {
 	return out
 }
 
+// settleRules is settle for rules of which a snapshot keeps an index: with adds or replaces one in it, without takes one out.
+func settleRules[T any](
+	s model.Snapshot, old model.Map[*T], want map[string]*T, with func(model.Snapshot, *T) model.Snapshot, without func(model.Snapshot, string) model.Snapshot,
+) model.Snapshot {
+	for key := range old.All() {
+		if want[key] == nil {
+			s = without(s, key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if was := old.At(key); was == nil || same(was, want[key]) != was {
+			s = with(s, want[key])
+		}
+	}
+	return s
+}
+
 // same gives old where both are equal.
 func same[T any](old, fresh *T) *T {
 	if old == fresh || old != nil && reflect.DeepEqual(old, fresh) {

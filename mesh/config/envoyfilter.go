@@ -190,14 +190,5 @@ func (b *build) envoyFilters() {
 			want[f.Key()] = f
 		})
 	}
-	for key, old := range b.snap.EnvoyFilters.All() {
-		if want[key] == nil || same(old, want[key]) != old {
-			b.snap = b.snap.WithoutEnvoyFilter(key)
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if b.snap.EnvoyFilters.At(key) == nil {
-			b.snap = b.snap.WithEnvoyFilter(want[key])
-		}
-	}
+	b.snap = settleRules(b.snap, b.snap.EnvoyFilters, want, model.Snapshot.WithEnvoyFilter, model.Snapshot.WithoutEnvoyFilter)
 }

@@ -263,14 +263,5 @@ func (b *build) healthCheckPolicies() {
 			hosts[at] = h
 		})
 	}
-	for key, old := range b.snap.HealthCheckPolicies.All() {
-		if want[key] == nil || same(old, want[key]) != old {
-			b.snap = b.snap.WithoutHealthCheckPolicy(key)
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if b.snap.HealthCheckPolicies.At(key) == nil {
-			b.snap = b.snap.WithHealthCheckPolicy(want[key])
-		}
-	}
+	b.snap = settleRules(b.snap, b.snap.HealthCheckPolicies, want, model.Snapshot.WithHealthCheckPolicy, model.Snapshot.WithoutHealthCheckPolicy)
 }

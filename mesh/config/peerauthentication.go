@@ -56,14 +56,5 @@ func (b *build) peerAuthentications() {
 			scopes[scope] = p
 		})
 	}
-	for key, old := range b.snap.PeerAuthentications.All() {
-		if want[key] == nil || same(old, want[key]) != old {
-			b.snap = b.snap.WithoutPeerAuthentication(key)
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if b.snap.PeerAuthentications.At(key) == nil {
-			b.snap = b.snap.WithPeerAuthentication(want[key])
-		}
-	}
+	b.snap = settleRules(b.snap, b.snap.PeerAuthentications, want, model.Snapshot.WithPeerAuthentication, model.Snapshot.WithoutPeerAuthentication)
 }

@@ -182,14 +182,5 @@ func (b *build) quotaPolicies() {
 			want[q.Key()] = q
 		})
 	}
-	for key, old := range b.snap.QuotaPolicies.All() {
-		if want[key] == nil || same(old, want[key]) != old {
-			b.snap = b.snap.WithoutQuotaPolicy(key)
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if b.snap.QuotaPolicies.At(key) == nil {
-			b.snap = b.snap.WithQuotaPolicy(want[key])
-		}
-	}
+	b.snap = settleRules(b.snap, b.snap.QuotaPolicies, want, model.Snapshot.WithQuotaPolicy, model.Snapshot.WithoutQuotaPolicy)
 }

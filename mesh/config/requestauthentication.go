@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/json"
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -149,14 +148,5 @@ func (b *build) requestAuthentications() {
 			want[a.Key()] = a
 		})
 	}
-	for key, old := range b.snap.RequestAuthentications.All() {
-		if want[key] == nil || same(old, want[key]) != old {
-			b.snap = b.snap.WithoutRequestAuthentication(key)
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if b.snap.RequestAuthentications.At(key) == nil {
-			b.snap = b.snap.WithRequestAuthentication(want[key])
-		}
-	}
+	b.snap = settleRules(b.snap, b.snap.RequestAuthentications, want, model.Snapshot.WithRequestAuthentication, model.Snapshot.WithoutRequestAuthentication)
 }

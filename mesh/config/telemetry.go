@@ -256,14 +256,5 @@ func (b *build) telemetryRules() {
 			scopes[scope] = t
 		})
 	}
-	for key, old := range b.snap.Telemetries.All() {
-		if want[key] == nil || same(old, want[key]) != old {
-			b.snap = b.snap.WithoutTelemetry(key)
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if b.snap.Telemetries.At(key) == nil {
-			b.snap = b.snap.WithTelemetry(want[key])
-		}
-	}
+	b.snap = settleRules(b.snap, b.snap.Telemetries, want, model.Snapshot.WithTelemetry, model.Snapshot.WithoutTelemetry)
 }
