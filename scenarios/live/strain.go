@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -20,29 +19,6 @@ const strainEvery = 100 * time.Millisecond
 
 const thisProgram = "squall itself"
 
-// usage adds up what this process and its descendants compute between t = 0 and the end of the load.
-type usage struct {
-	record.Machine
-	end   time.Duration
-	begun bool
-	from  time.Duration // of begin, and what had been used by then
-	used  time.Duration
-}
-
-// look is called now and then, with the time since t = 0.
-func (u *usage) look(now time.Duration) {
-	if now < 0 || now > u.end {
-		return
-	}
-	used := proc.Used(os.Getpid())
-	if !u.begun {
-		u.begun, u.from, u.used = true, now, used
-	}
-	if used > 0 {
-		u.Machine = record.Machine{Processors: runtime.NumCPU(), Used: used - u.used, Over: now - u.from}
-	}
-}
-
 // waiting is a deployment that can tell how long threads of its workloads' processes had no processor though they were ready to run.
 type waiting interface {
 	Waited() map[string]map[string]time.Duration
@@ -55,20 +31,11 @@ func (r *runner) watchStrain(ctx context.Context) error {
 	defer tick.Stop()
 	begin := r.since()
 	last, from := map[string]time.Duration{}, begin
-	usage := usage{end: r.file.End()}
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.run.Machine = usage.Machine
-	}()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		}
-		if lab != nil { // whose processes are here
-			usage.look(r.since())
 		}
 		worst := record.Strain{From: from, To: r.since()}
 		now := map[string]time.Duration{}

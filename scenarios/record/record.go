@@ -56,8 +56,6 @@ type Run struct {
 	Ejections []Ejection `json:"ejections,omitempty"`
 	// Strains are when processes had to wait for a processor, as far as the platform tells.
 	Strains []Strain `json:"strains,omitempty"`
-	// Machine is what all processes of the run together computed between t = 0 and the end of the load. Zero where the platform does not tell.
-	Machine Machine `json:"machine,omitzero"`
 
 	Verdict Verdict  `json:"verdict"`
 	Reason  string   `json:"reason"`
@@ -96,15 +94,6 @@ type Event struct {
 	// Evidence says how it is known that it happened; Missing that it is not known.
 	Evidence string `json:"evidence,omitempty"`
 	Missing  string `json:"missing,omitempty"`
-}
-
-// Machine is how busy a run kept its machine.
-type Machine struct {
-	// Processors that it has.
-	Processors int `json:"processors"`
-	// Used is for how long they computed for the run, all together, Over how long that was looked at.
-	Used time.Duration `json:"used"`
-	Over time.Duration `json:"over"`
 }
 
 // Window holds counters at a phase's begin and end.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // How far a simulated figure may be off.
@@ -47,7 +49,7 @@ func Compare(live, simulated [][]Figure) ([]Row, error) {
 	var out []Row
 	for i, f := range live[0] {
 		a, b := values(live, i), values(simulated, i)
-		r := Row{Figure: f.Name, Kind: f.Kind, Live: median(a), Spread: deviation(a), Simulated: median(b)}
+		r := Row{Figure: f.Name, Kind: f.Kind, Live: median(a), Spread: stat.StdDev(a, nil), Simulated: median(b)}
 		if f.Kind != Latency && slices.Max(a) == 0 && slices.Max(b) == 0 {
 			continue
 		}
@@ -78,17 +80,4 @@ func median(list []float64) float64 {
 	sorted := slices.Sorted(slices.Values(list))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
-}
-
-// deviation is the standard deviation of a sample.
-func deviation(list []float64) float64 {
-	mean := 0.
-	for _, v := range list {
-		mean += v / float64(len(list))
-	}
-	squares := 0.
-	for _, v := range list {
-		squares += (v - mean) * (v - mean)
-	}
-	return math.Sqrt(squares / float64(len(list)-1))
 }
