@@ -1,9 +1,9 @@
 package assert
 
 import (
-	"strconv"
-	"time"
+	"slices"
 
+	"github.com/squallmesh/squall/loadgen"
 	"github.com/squallmesh/squall/scenarios/record"
 	"github.com/squallmesh/squall/scenarios/spec"
 )
@@ -15,20 +15,9 @@ func Doomed(r *record.Run, c spec.Check, p record.Phase) bool {
 		return false
 	}
 	results := r.Within(p, c.Load)
-	n, successful, statuses, values := len(results), successes(results), map[string]int{}, map[string]int{}
-	var least, most time.Duration
-	answered := false
-	for i := range results {
-		res := &results[i]
-		statuses[strconv.Itoa(res.Status)]++
-		values[res.Value]++
-		if i == 0 {
-			least = res.Latency()
-		}
-		least, most = min(least, res.Latency()), max(most, res.Latency())
-		answered = answered || res.Answered()
-	}
-	if c.Success != nil && exceeded(*c.Success, successful, n) {
+	n := len(results)
+	statuses, values, answered := tally(results)
+	if c.Success != nil && exceeded(*c.Success, successes(results), n) {
 		return true
 	}
 	for status, b := range c.Status {
@@ -41,8 +30,10 @@ func Doomed(r *record.Run, c spec.Check, p record.Phase) bool {
 			return true
 		}
 	}
-	return answered && (c.Min != nil && c.Min.Op[0] == '>' && !c.Min.Holds(float64(least)) ||
-		c.Max != nil && c.Max.Op[0] == '<' && !c.Max.Holds(float64(most)))
+	beyond := func(b *spec.Bound, side byte) bool {
+		return b != nil && b.Op[0] == side && slices.ContainsFunc(results, func(res loadgen.Result) bool { return !b.Holds(float64(res.Latency())) })
+	}
+	return answered > 0 && (beyond(c.Min, '>') || beyond(c.Max, '<'))
 }
 
 // exceeded says that k of n are such that no further ones can bring them within a bound.

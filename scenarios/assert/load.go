@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/squallmesh/squall/loadgen"
@@ -23,16 +24,7 @@ func load(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 	if c.Success != nil {
 		out = append(out, compare("success", *c.Success, part(*c.Success, successes(results), n), n))
 	}
-	statuses, values := map[string]int{}, map[string]int{}
-	latencies, answered := make([]time.Duration, n), 0
-	for i := range results {
-		if results[i].Answered() {
-			answered++
-		}
-		statuses[fmt.Sprint(results[i].Status)]++
-		values[results[i].Value]++
-		latencies[i] = results[i].Latency()
-	}
+	statuses, values, answered := tally(results)
 	for _, s := range slices.Sorted(maps.Keys(c.Status)) {
 		b := c.Status[s]
 		out = append(out, compare("status "+s, b, part(b, statuses[s], n), n))
@@ -45,6 +37,10 @@ func load(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 			continue
 		}
 		out = append(out, compare(fmt.Sprintf("value %q", v), b, part(b, values[v], n), n))
+	}
+	latencies := make([]time.Duration, n)
+	for i := range results {
+		latencies[i] = results[i].Latency()
 	}
 	slices.Sort(latencies)
 	for _, q := range []struct {
@@ -68,6 +64,19 @@ func load(r *record.Run, _ int, c spec.Check, p record.Phase) outcome {
 		out = append(out, compare(q.name, *q.bound, float64(loadgen.Quantile(latencies, q.q)), n))
 	}
 	return join(out)
+}
+
+// tally counts the statuses and the kept values of results, and those that had an answer.
+func tally(results []loadgen.Result) (statuses, values map[string]int, answered int) {
+	statuses, values = map[string]int{}, map[string]int{}
+	for i := range results {
+		statuses[strconv.Itoa(results[i].Status)]++
+		values[results[i].Value]++
+		if results[i].Answered() {
+			answered++
+		}
+	}
+	return statuses, values, answered
 }
 
 // successes counts whole answers below 500.
